@@ -1,0 +1,1 @@
+"""Composition: HTTP, command line, jobs, database, settings and wiring."""

@@ -1,0 +1,1 @@
+"""Examples to weights, and the evaluation that decides whether they are better."""

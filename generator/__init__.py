@@ -1,0 +1,1 @@
+"""Evidence to a cited answer: prompt, models, citations and the check of every sentence."""

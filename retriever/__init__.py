@@ -1,0 +1,1 @@
+"""Text and vectors: encode, index, search, fuse, and the metrics of retrieval."""
