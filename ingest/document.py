@@ -12,10 +12,14 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\u200b\u2060\ufeff\ufffe\uffff\
 _TRAILING_BLANKS = re.compile(r"[^\S\n]+$", re.MULTILINE)
 
 
+def visible_text(text: str) -> str:
+    """Unify line breaks to line feeds and drop control characters and invisible ones."""
+    return _INVISIBLE.sub("", _LINE_BREAKS.sub("\n", text))
+
+
 def clean_text(text: str) -> str:
-    """Unify line breaks, drop control and invisible characters, and strip white space at line ends."""
-    unified = _INVISIBLE.sub("", _LINE_BREAKS.sub("\n", text))
-    return _TRAILING_BLANKS.sub("", unified).strip()
+    """Make text visible, and strip white space at line ends and around the whole."""
+    return _TRAILING_BLANKS.sub("", visible_text(text)).strip()
 
 
 class BlockKind(StrEnum):

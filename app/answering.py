@@ -1,0 +1,200 @@
+"""From a question to a checked answer on record."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.db.answers import add_answer
+from app.db.session import Sessions
+from app.db.tables import new_id
+from app.searching import Found, FoundPassage, LiveIndex, find_passages
+from generator.answering import stream_answer
+from generator.answers import Answer, AnswerConfig, AnswerPart, AnswerSentence, Citation
+from generator.evidence import Evidence
+from generator.models import Generator, Message
+from generator.prompt import PROMPT_VERSION
+from retriever.encoder import Encoder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """An earlier question of a conversation, and the answer that it got."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happens while a question is answered.
+
+    Attributes:
+        name: ``search_results``, then ``sentence`` for each checked sentence, then ``final_answer``.
+        data: As JSON; that of ``final_answer`` is the whole answer, which is on record by then.
+    """
+
+    name: str
+    data: dict[str, Any]
+
+
+class Answerer:
+    """Answers questions with one retriever, one generator and one database.
+
+    Args:
+        sessions: Sessions for writing the record of answers.
+        encoder: The encoder of the index.
+        generator: What writes answers.
+        passages: Most passages shown to the generator.
+        config: Budgets and thresholds of answers.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        encoder: Encoder,
+        generator: Generator,
+        *,
+        passages: int,
+        config: AnswerConfig,
+    ) -> None:
+        self._sessions = sessions
+        self._encoder = encoder
+        self._generator = generator
+        self._passages = passages
+        self._config = config
+
+    def stream(
+        self,
+        live: LiveIndex,
+        reading_sessions: Sessions,
+        question: str,
+        *,
+        products: Sequence[str] | None,
+        conversation: Sequence[Turn] = (),
+    ) -> Iterator[Event]:
+        """Answer a question, giving out each sentence once it is checked.
+
+        The last turn of a conversation is part of what is searched for, so that "and how do I undo that?"
+        finds what "that" is about.
+
+        Raises:
+            ProductUnknown: Before the first event.
+        """
+        began = time.perf_counter()
+        searched = f"{conversation[-1].question} {question}" if conversation else question
+        found = find_passages(
+            reading_sessions, live, self._encoder, searched, k=self._passages, products=products
+        )
+        searched_at = time.perf_counter()
+        yield Event(name="search_results", data={"hits": [asdict(hit) for hit in found.hits]})
+        first_at, last = None, None
+        parts = stream_answer(
+            question,
+            [_as_evidence(hit) for hit in found.hits],
+            self._generator,
+            self._config,
+            conversation=[message for turn in conversation for message in _as_messages(turn)],
+        )
+        by_passage = {hit.passage_id: hit for hit in found.hits}
+        for part in parts:
+            if isinstance(part, AnswerPart):
+                first_at = first_at or time.perf_counter()
+                yield Event(
+                    name="sentence",
+                    data={
+                        "text": part.text,
+                        "sentence": _sentence_json(part.sentence),
+                        "citations": [_citation_json(c, by_passage[c.passage_id]) for c in part.citations],
+                    },
+                )
+            else:
+                last = part
+        assert last is not None  # the stream always ends with the whole answer
+        ended = time.perf_counter()
+        timings = {
+            "search": _milliseconds(began, searched_at),
+            "first_sentence": _milliseconds(began, first_at or ended),
+            "generation": _milliseconds(searched_at, ended),
+            "total": _milliseconds(began, ended),
+        }
+        yield Event(
+            name="final_answer",
+            data=self._record(question, found, last, products or [], timings),
+        )
+
+    def _record(
+        self, question: str, found: Found, answer: Answer, products: Sequence[str], timings: dict[str, float]
+    ) -> dict[str, Any]:
+        by_passage = {hit.passage_id: hit for hit in found.hits}
+        response = {
+            "id": new_id("ans"),
+            "status": answer.status.value,
+            "text": answer.text,
+            "sentences": [_sentence_json(sentence) for sentence in answer.sentences],
+            "citations": [_citation_json(c, by_passage[c.passage_id]) for c in answer.citations],
+            "confidence": round(answer.confidence, 4),
+            "origin": answer.origin.value,
+            "products": list(products),
+            "versions": {
+                "release": None,
+                "index": found.index_version,
+                "retriever": self._encoder.fingerprint,
+                "generator": self._generator.fingerprint,
+                "prompt": PROMPT_VERSION,
+            },
+            "timings_ms": timings,
+        }
+        evidence = [
+            {"passage_id": hit.passage_id, "cosine": hit.cosine, "rank": hit.rank} for hit in found.hits
+        ]
+        with self._sessions.begin() as session:
+            add_answer(
+                session, question=question, response=response, evidence=evidence, now=datetime.now(UTC)
+            )
+        return response
+
+
+def _as_evidence(hit: FoundPassage) -> Evidence:
+    return Evidence(
+        passage_id=hit.passage_id,
+        title=hit.title,
+        heading_path=hit.heading_path,
+        text=hit.text,
+        score=hit.cosine,
+    )
+
+
+def _as_messages(turn: Turn) -> list[Message]:
+    return [Message("user", turn.question), Message("assistant", turn.answer)]
+
+
+def _milliseconds(begin: float, end: float) -> float:
+    return round((end - begin) * 1000, 1)
+
+
+def _sentence_json(sentence: AnswerSentence) -> dict[str, Any]:
+    return {
+        "start": sentence.start,
+        "end": sentence.end,
+        "citations": list(sentence.citations),
+        "verdict": sentence.verdict.value,
+        "support": round(sentence.support, 4),
+    }
+
+
+def _citation_json(citation: Citation, hit: FoundPassage) -> dict[str, Any]:
+    return {
+        "n": citation.number,
+        "document_id": hit.document_id,
+        "document_version": hit.document_version,
+        "uri": hit.uri,
+        "title": hit.title,
+        "heading_path": list(hit.heading_path),
+        "page": hit.page,
+        "seconds": hit.seconds,
+        "start": hit.start + citation.start,
+        "end": hit.start + citation.end,
+        "quote": citation.quote,
+    }

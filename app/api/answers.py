@@ -1,0 +1,128 @@
+"""``/v1/answers``: ask, and read what was answered."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+from sse_starlette import EventSourceResponse
+
+from app.answering import Event, Turn
+from app.api.dependencies import UsesServices
+from app.api.search import Question
+from app.db.answers import get_answer
+
+router = APIRouter(prefix="/v1/answers", tags=["answers"])
+
+MAX_TURNS = 20
+
+
+class ConversationTurn(BaseModel):
+    """An earlier question and the answer that it got."""
+
+    model_config = ConfigDict(extra="forbid")
+    question: Question
+    answer: Annotated[str, Field(max_length=20_000)]
+
+
+class AnswerRequest(BaseModel):
+    """A question, with what was said before it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"question": "How do I add an index to a model?", "stream": False}},
+    )
+    question: Question
+    products: list[str] | None = Field(default=None, description="Answer from these products only.")
+    conversation: list[ConversationTurn] = Field(
+        default=[], max_length=MAX_TURNS, description="Oldest first."
+    )
+    stream: bool = Field(
+        default=False,
+        description="Answer as server-sent events: `search_results`, a `sentence` for each one that was "
+        "checked, and `final_answer` with the whole answer.",
+    )
+
+
+class AnswerSentenceResponse(BaseModel):
+    """``start`` and ``end`` are offsets into the answer's text; its markers stand behind ``end``."""
+
+    start: int
+    end: int
+    citations: list[int]
+    verdict: Literal["supported", "unsupported", "unchecked"]
+    support: float
+
+
+class CitationResponse(BaseModel):
+    """A footnote: ``quote`` is exactly ``start`` to ``end`` of that version of the document's text."""
+
+    n: int
+    document_id: str
+    document_version: int
+    uri: str
+    title: str
+    heading_path: list[str]
+    page: int | None
+    seconds: tuple[float, float] | None
+    start: int
+    end: int
+    quote: str
+
+
+class Versions(BaseModel):
+    """What made an answer."""
+
+    release: str | None
+    index: str
+    retriever: str
+    generator: str
+    prompt: str
+
+
+class AnswerResponse(BaseModel):
+    """An answer with its footnotes, or an honest refusal (``abstained``)."""
+
+    id: str
+    status: Literal["answered", "abstained"]
+    text: str
+    sentences: list[AnswerSentenceResponse]
+    citations: list[CitationResponse]
+    confidence: float
+    origin: Literal["written", "quoted", "none"] = Field(
+        description="written by the generator and checked, or quoted word for word from the documents"
+    )
+    products: list[str]
+    versions: Versions
+    timings_ms: dict[str, float]
+
+
+@router.post(
+    "",
+    response_model=AnswerResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "The answer, or its events."}},
+)
+def ask(request: AnswerRequest, services: UsesServices) -> Any:
+    """Answer a question from the documents. A sentence that its citation does not carry is never shown."""
+    turns = [Turn(question=turn.question, answer=turn.answer) for turn in request.conversation]
+    if not request.stream:
+        return services.ask(request.question, products=request.products, conversation=turns)
+    events = services.stream_answer(request.question, products=request.products, conversation=turns)
+    first = next(events)  # errors that are known before the first event become a problem document
+    return EventSourceResponse(_server_sent(first, events))
+
+
+def _server_sent(first: Event, rest: Iterator[Event]) -> Iterator[dict[str, str]]:
+    yield {"event": first.name, "data": json.dumps(first.data, ensure_ascii=False)}
+    for event in rest:
+        yield {"event": event.name, "data": json.dumps(event.data, ensure_ascii=False)}
+
+
+@router.get("/{answer_id}", response_model=AnswerResponse)
+def read(answer_id: str, services: UsesServices) -> Response:
+    """An answer exactly as it was given, with the versions of everything that made it."""
+    with services.reading_sessions() as session:
+        stored = get_answer(session, answer_id)
+    return Response(json.dumps(stored, ensure_ascii=False), media_type="application/json")

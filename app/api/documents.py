@@ -1,0 +1,144 @@
+"""``/v1/documents``: upload, list, read, delete."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Query, Response, UploadFile
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.dependencies import UsesJobs, UsesServices
+from app.db.document_views import get_document, list_documents
+from app.db.documents import Outcome, delete_document, get_text
+from app.ingesting import accept_upload
+
+router = APIRouter(prefix="/v1/documents", tags=["documents"])
+
+
+class UploadResponse(BaseModel):
+    """Where an upload went. ``job_id`` is null when the same bytes were there already."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"document_id": "doc_1f0c", "version": 1, "outcome": "new", "job_id": "job_77aa"}
+        }
+    )
+    document_id: str
+    version: int
+    outcome: Outcome
+    job_id: str | None
+
+
+class DocumentResponse(BaseModel):
+    """A document. ``state`` and ``error`` are those of its newest version; search uses the current one."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    uri: str
+    title: str
+    product: str | None
+    media_type: str | None
+    version: int
+    current_version: int | None
+    state: str
+    error: str | None
+    sha256: str
+    size_bytes: int
+    passages: int
+    created_at: datetime
+    updated_at: datetime
+    near_duplicates: tuple[str, ...] = Field(description="Ids of documents with nearly the same text.")
+
+
+class DocumentList(BaseModel):
+    """A page of documents; ask again with ``after=next`` until ``next`` is null."""
+
+    documents: list[DocumentResponse]
+    next: str | None
+
+
+class TextResponse(BaseModel):
+    """The text that citations of this version point into, counted in Unicode code points."""
+
+    document_id: str
+    version: int
+    text: str
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses={200: {"model": UploadResponse, "description": "The same bytes are there already."}},
+)
+def upload(
+    services: UsesServices,
+    jobs: UsesJobs,
+    response: Response,
+    file: Annotated[UploadFile, File(description="Markdown, reStructuredText, HTML, PDF, DOCX, ...")],
+    title: Annotated[str | None, Form(max_length=500)] = None,
+    product: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
+    uri: Annotated[str | None, Form(min_length=1, max_length=2000)] = None,
+) -> UploadResponse:
+    """Store a file and start the job that makes it searchable.
+
+    A known ``uri`` with other bytes makes a new version of that document; the version before stays in
+    search until the new one is ready.
+    """
+    stored = accept_upload(
+        services.sessions,
+        services.settings,
+        data=file.file.read(services.settings.max_upload_bytes + 1),
+        name=file.filename or "upload",
+        uri=uri,
+        title=title,
+        product=product,
+        now=datetime.now(UTC),
+    )
+    if stored.outcome is Outcome.UNCHANGED:
+        response.status_code = 200
+        job_id = None
+    else:
+        job_id = jobs.ingest([(stored.document_id, stored.version)])
+    return UploadResponse(
+        document_id=stored.document_id, version=stored.version, outcome=stored.outcome, job_id=job_id
+    )
+
+
+@router.get("")
+def list_all(
+    services: UsesServices,
+    after: Annotated[str | None, Query(description="Id of the last document of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> DocumentList:
+    """Documents by id, a page at a time."""
+    with services.reading_sessions() as session:
+        views = list_documents(session, after=after, limit=limit)
+    return DocumentList(
+        documents=[DocumentResponse.model_validate(view) for view in views],
+        next=views[-1].id if len(views) == limit else None,
+    )
+
+
+@router.get("/{document_id}")
+def read(document_id: str, services: UsesServices) -> DocumentResponse:
+    """One document."""
+    with services.reading_sessions() as session:
+        return DocumentResponse.model_validate(get_document(session, document_id))
+
+
+@router.get("/{document_id}/text")
+def read_text(
+    document_id: str,
+    services: UsesServices,
+    version: Annotated[int | None, Query(ge=1, description="The current version if not given.")] = None,
+) -> TextResponse:
+    """The text of a document: the ``start`` and ``end`` of citations are offsets into it."""
+    with services.reading_sessions() as session:
+        number, text = get_text(session, document_id, version)
+    return TextResponse(document_id=document_id, version=number, text=text)
+
+
+@router.delete("/{document_id}", status_code=204)
+def delete(document_id: str, services: UsesServices) -> None:
+    """Take a document out of search and answers at once."""
+    with services.sessions.begin() as session:
+        delete_document(session, document_id, now=datetime.now(UTC))

@@ -1,0 +1,51 @@
+"""The page that opens a footnote: a document's text with the cited characters marked."""
+
+from html import escape
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse
+
+from app.api.dependencies import UsesServices
+from app.db.documents import get_text
+from app.db.document_views import get_document
+
+router = APIRouter(tags=["reader"])
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
+    "pre{white-space:pre-wrap;font:inherit}mark{background:#ffe58a}small{color:#555}"
+)
+
+
+@router.get("/documents/{document_id}", response_class=HTMLResponse)
+def open_document(
+    document_id: str,
+    services: UsesServices,
+    version: Annotated[int | None, Query(ge=1)] = None,
+    start: Annotated[int, Query(ge=0)] = 0,
+    end: Annotated[int, Query(ge=0)] = 0,
+) -> HTMLResponse:
+    """A document as a page, with the characters from ``start`` to ``end`` marked."""
+    with services.reading_sessions() as session:
+        document = get_document(session, document_id)
+        number, text = get_text(session, document_id, version)
+    return HTMLResponse(render_page(document.title, document.uri, number, text, start, end), headers=HEADERS)
+
+
+def render_page(title: str, uri: str, version: int, text: str, start: int, end: int) -> str:
+    """The page as HTML; everything that comes from a document is escaped."""
+    begin = min(start, len(text))
+    stop = min(max(end, begin), len(text))
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style><h1>{escape(title)}</h1>"
+        f"<small>{escape(uri)} · version {version} · characters {begin} to {stop}</small>"
+        f'<pre>{escape(text[:begin])}<mark id="cited">{escape(text[begin:stop])}</mark>'
+        f"{escape(text[stop:])}</pre></html>"
+    )

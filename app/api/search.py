@@ -1,0 +1,73 @@
+"""``/v1/search``: passages for a question."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from app.api.dependencies import UsesServices
+from app.db.tables import new_id
+
+router = APIRouter(prefix="/v1", tags=["search"])
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("the question is empty; write one")
+    return text
+
+
+Question = Annotated[str, Field(max_length=2000), AfterValidator(_not_blank)]
+
+
+class SearchRequest(BaseModel):
+    """A question, and how many passages are wanted."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"question": "How do I add an index to a model?", "k": 5}},
+    )
+    question: Question
+    k: int = Field(default=10, ge=1, le=100)
+    products: list[str] | None = Field(default=None, description="Search these products only.")
+
+
+class HitResponse(BaseModel):
+    """A passage that was found: ``text`` is ``start`` to ``end`` of the document's text."""
+
+    model_config = ConfigDict(from_attributes=True)
+    rank: int
+    score: float = Field(description="Fused reciprocal rank; compares hits of one search only.")
+    passage_id: str
+    document_id: str
+    document_version: int
+    uri: str
+    title: str
+    heading_path: tuple[str, ...]
+    page: int | None
+    seconds: tuple[float, float] | None
+    start: int
+    end: int
+    text: str
+    via: tuple[Literal["dense", "bm25", "qa"], ...]
+
+
+class SearchResponse(BaseModel):
+    """Passages, best first."""
+
+    search_id: str
+    index_version: str
+    products: list[str]
+    hits: list[HitResponse]
+
+
+@router.post("/search")
+def search(request: SearchRequest, services: UsesServices) -> SearchResponse:
+    """Find the passages that fit a question best."""
+    found = services.search(request.question, k=request.k, products=request.products)
+    return SearchResponse(
+        search_id=new_id("srch"),
+        index_version=found.index_version,
+        products=request.products or [],
+        hits=[HitResponse.model_validate(hit) for hit in found.hits],
+    )

@@ -1,0 +1,58 @@
+"""The program: its commands, and how errors end it."""
+
+import sys
+
+import typer
+from rich.markup import escape
+
+from app.catalogue import ModelUnavailable
+from app.cli import documents, operations, questions
+from app.cli.output import err
+from app.observability import configure_logging
+from app.settings import SettingsInvalid, load_settings
+
+app = typer.Typer(
+    name="footnote",
+    help="Answers questions from your own documents, with citations that a reader can check. "
+    "Settings come from FOOTNOTE_* variables or footnote.toml.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(operations.serve)
+app.command()(documents.ingest)
+app.command()(documents.reindex)
+app.command()(questions.ask)
+app.command()(questions.search)
+app.command()(questions.evaluate)
+app.add_typer(operations.models, name="models")
+app.add_typer(operations.jobs, name="jobs")
+app.command()(operations.doctor)
+
+
+def main() -> None:
+    """Run a command; exit with 0, 1 where it failed, or 2 where it was called wrongly."""
+    from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
+    from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
+    from generator.errors import GeneratorError  # noqa: PLC0415
+    from retriever.errors import RetrieverError  # noqa: PLC0415
+
+    expected = (
+        SettingsInvalid,
+        ModelUnavailable,
+        NotReady,
+        JobNotFound,
+        ProductUnknown,
+        GeneratorError,
+        RetrieverError,
+        documents.JobFailed,
+        questions.SuiteInvalid,
+        OSError,
+    )
+    try:
+        configure_logging("warning" if "serve" not in sys.argv[1:2] else load_settings().log_level)
+        app()
+    except expected as error:
+        err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,129 @@
+"""Documents as the API and the command line show them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.db.documents import DocumentNotFound
+from app.db.tables import Document, DocumentVersion, NearDuplicate, Passage, Product
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentView:
+    """A document as the API shows it; ``state`` and ``error`` are those of its newest version."""
+
+    id: str
+    uri: str
+    title: str
+    product: str | None
+    media_type: str | None
+    version: int
+    current_version: int | None
+    state: str
+    error: str | None
+    sha256: str
+    size_bytes: int
+    passages: int
+    created_at: datetime
+    updated_at: datetime
+    near_duplicates: tuple[str, ...]
+
+
+def _views() -> Select[tuple[Document, DocumentVersion, str | None]]:
+    newest = (
+        select(func.max(DocumentVersion.version))
+        .where(DocumentVersion.document_id == Document.id)
+        .scalar_subquery()
+    )
+    return (
+        select(Document, DocumentVersion, Product.name)
+        .join(DocumentVersion, DocumentVersion.document_id == Document.id)
+        .outerjoin(Product, Product.id == Document.product_id)
+        .where(Document.deleted_at.is_(None), DocumentVersion.version == newest)
+    )
+
+
+def _as_views(
+    session: Session, rows: Sequence[tuple[Document, DocumentVersion, str | None]]
+) -> list[DocumentView]:
+    ids = [document.id for document, _, _ in rows]
+    counts = {
+        row.document_id: row.passages
+        for row in session.execute(
+            select(Passage.document_id, func.count().label("passages"))
+            .join(Document, Document.id == Passage.document_id)
+            .where(Passage.document_id.in_(ids), Passage.version == Document.current_version)
+            .group_by(Passage.document_id)
+        )
+    }
+    twins: dict[str, list[str]] = {}
+    pairs = session.scalars(
+        select(NearDuplicate).where(or_(NearDuplicate.first_id.in_(ids), NearDuplicate.second_id.in_(ids)))
+    )
+    for pair in pairs:
+        twins.setdefault(pair.first_id, []).append(pair.second_id)
+        twins.setdefault(pair.second_id, []).append(pair.first_id)
+    return [
+        DocumentView(
+            id=document.id,
+            uri=document.uri,
+            title=newest.given_title or newest.title or newest.name,
+            product=product,
+            media_type=newest.media_type,
+            version=newest.version,
+            current_version=document.current_version,
+            state=newest.state,
+            error=newest.error,
+            sha256=newest.sha256,
+            size_bytes=newest.size_bytes,
+            passages=counts.get(document.id, 0),
+            created_at=document.created_at,
+            updated_at=newest.created_at,
+            near_duplicates=tuple(sorted(twins.get(document.id, []))),
+        )
+        for document, newest, product in rows
+    ]
+
+
+def list_documents(session: Session, *, after: str | None, limit: int) -> list[DocumentView]:
+    """Live documents by id, beginning after the id ``after``."""
+    query = _views().order_by(Document.id).limit(limit)
+    if after is not None:
+        query = query.where(Document.id > after)
+    return _as_views(session, [tuple(row) for row in session.execute(query)])
+
+
+def get_document(session: Session, document_id: str) -> DocumentView:
+    """One live document.
+
+    Raises:
+        DocumentNotFound: If there is none of this id.
+    """
+    row = session.execute(_views().where(Document.id == document_id)).first()
+    if row is None:
+        raise DocumentNotFound(document_id)
+    return _as_views(session, [tuple(row)])[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionOutcome:
+    """What became of one document version."""
+
+    document_id: str
+    name: str
+    error: str | None
+
+
+def get_outcomes(session: Session, versions: Sequence[tuple[str, int]]) -> list[VersionOutcome]:
+    """What became of these versions, in the order given; ``error`` is None where all went well."""
+    found = (session.get_one(DocumentVersion, version) for version in versions)
+    return [VersionOutcome(document_id=row.document_id, name=row.name, error=row.error) for row in found]
+
+
+def document_uris(session: Session) -> dict[str, str]:
+    """Id to address of every live document."""
+    rows = session.execute(select(Document.id, Document.uri).where(Document.deleted_at.is_(None)))
+    return {row.id: row.uri for row in rows}

@@ -1,0 +1,245 @@
+"""Documents and their versions: storing uploads, reading, deleting."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.db.tables import Document, DocumentVersion, NearDuplicate, Product, new_id
+
+
+class State(StrEnum):
+    """What became of a document version so far."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Outcome(StrEnum):
+    """What an upload was."""
+
+    NEW = "new"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """Bytes that were stored, and what the uploader said of them.
+
+    Attributes:
+        sha256: Of the bytes, in hexadecimal.
+        size_bytes: How many.
+        name: File name, for messages.
+        uri: The document's address; the same address again is a new version of the same document.
+        title: A title that overrides the document's own, or None.
+        product: Name of the product, or None.
+    """
+
+    sha256: str
+    size_bytes: int
+    name: str
+    uri: str
+    title: str | None
+    product: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where an upload went."""
+
+    document_id: str
+    version: int
+    outcome: Outcome
+
+
+class DocumentNotFound(Exception):
+    """No document has this id, or it was deleted."""
+
+    def __init__(self, document_id: str) -> None:
+        super().__init__(f"no document {document_id!r}; GET /v1/documents lists them")
+
+
+def store_upload(session: Session, upload: Upload, *, now: datetime) -> Stored:
+    """Record an upload: a new document, a new version of one, or nothing where the bytes are known."""
+    product_id = _product_id(session, upload.product)
+    document = session.scalar(
+        select(Document).where(Document.uri == upload.uri, Document.deleted_at.is_(None))
+    )
+    if document is None:
+        twin = _document_with_bytes(session, upload.sha256, product_id)
+        if twin is not None:
+            return twin
+        document = Document(id=new_id("doc"), uri=upload.uri, product_id=product_id, created_at=now)
+        session.add(document)
+        session.flush()
+        return _add_version(session, document, 1, upload, Outcome.NEW, now)
+    if upload.product is not None:
+        document.product_id = product_id
+    newest = _newest_version(session, document.id)
+    if newest.sha256 == upload.sha256 and upload.title in (None, newest.given_title):
+        if newest.state == State.FAILED:
+            newest.state, newest.error = State.PENDING, None
+            return Stored(document_id=document.id, version=newest.version, outcome=Outcome.UPDATED)
+        return Stored(document_id=document.id, version=newest.version, outcome=Outcome.UNCHANGED)
+    return _add_version(session, document, newest.version + 1, upload, Outcome.UPDATED, now)
+
+
+def _product_id(session: Session, name: str | None) -> str | None:
+    if name is None:
+        return None
+    product = session.scalar(select(Product).where(func.lower(Product.name) == name.lower()))
+    if product is None:
+        product = Product(id=new_id("prd"), name=name, aliases=[])
+        session.add(product)
+        session.flush()
+    return product.id
+
+
+def _document_with_bytes(session: Session, sha256: str, product_id: str | None) -> Stored | None:
+    """A live document of the same product whose newest good or waiting version has these bytes."""
+    row = session.execute(
+        select(DocumentVersion.document_id, DocumentVersion.version)
+        .join(Document, Document.id == DocumentVersion.document_id)
+        .where(
+            DocumentVersion.sha256 == sha256,
+            Document.deleted_at.is_(None),
+            Document.product_id.is_(None) if product_id is None else Document.product_id == product_id,
+            or_(
+                DocumentVersion.version == Document.current_version,
+                DocumentVersion.state == State.PENDING,
+            ),
+        )
+        .order_by(Document.created_at, Document.id)
+    ).first()
+    if row is None:
+        return None
+    return Stored(document_id=row.document_id, version=row.version, outcome=Outcome.UNCHANGED)
+
+
+def _newest_version(session: Session, document_id: str) -> DocumentVersion:
+    return session.scalars(
+        select(DocumentVersion)
+        .where(DocumentVersion.document_id == document_id)
+        .order_by(DocumentVersion.version.desc())
+        .limit(1)
+    ).one()
+
+
+def _add_version(
+    session: Session, document: Document, version: int, upload: Upload, outcome: Outcome, now: datetime
+) -> Stored:
+    session.add(
+        DocumentVersion(
+            document_id=document.id,
+            version=version,
+            name=upload.name,
+            given_title=upload.title,
+            sha256=upload.sha256,
+            size_bytes=upload.size_bytes,
+            state=State.PENDING,
+            created_at=now,
+        )
+    )
+    return Stored(document_id=document.id, version=version, outcome=outcome)
+
+
+def renew_versions_cut_otherwise(session: Session, cut: str, *, now: datetime) -> int:
+    """Give every live document whose passages were cut otherwise a new version of the same bytes.
+
+    Returns:
+        How many there were: documents to parse again, after the encoder or the sizes were changed.
+    """
+    stale = session.scalars(
+        select(DocumentVersion)
+        .join(Document, Document.id == DocumentVersion.document_id)
+        .where(
+            Document.deleted_at.is_(None),
+            DocumentVersion.version == Document.current_version,
+            DocumentVersion.cut != cut,
+        )
+    ).all()
+    renewed = 0
+    for version in stale:
+        newest = _newest_version(session, version.document_id)
+        if newest.state == State.PENDING:
+            continue
+        session.add(
+            DocumentVersion(
+                document_id=version.document_id,
+                version=newest.version + 1,
+                name=version.name,
+                given_title=version.given_title,
+                sha256=version.sha256,
+                size_bytes=version.size_bytes,
+                state=State.PENDING,
+                created_at=now,
+            )
+        )
+        renewed += 1
+    return renewed
+
+
+def pending_versions(session: Session) -> list[tuple[str, int]]:
+    """Document id and version of everything that waits to be parsed, oldest first."""
+    rows = session.execute(
+        select(DocumentVersion.document_id, DocumentVersion.version)
+        .join(Document, Document.id == DocumentVersion.document_id)
+        .where(DocumentVersion.state == State.PENDING, Document.deleted_at.is_(None))
+        .order_by(DocumentVersion.created_at, DocumentVersion.document_id)
+    )
+    return [(row.document_id, row.version) for row in rows]
+
+
+def get_text(session: Session, document_id: str, version: int | None) -> tuple[int, str]:
+    """Version number and text of a live document, of its current version if none is named.
+
+    Raises:
+        DocumentNotFound: If there is no such document, or no text of that version.
+    """
+    document = session.get(Document, document_id)
+    if document is None or document.deleted_at is not None:
+        raise DocumentNotFound(document_id)
+    wanted = version if version is not None else document.current_version
+    text = session.scalar(
+        select(DocumentVersion.text).where(
+            DocumentVersion.document_id == document_id, DocumentVersion.version == wanted
+        )
+    )
+    if wanted is None or text is None:
+        raise DocumentNotFound(document_id)
+    return wanted, text
+
+
+def delete_document(session: Session, document_id: str, *, now: datetime) -> None:
+    """Take a document out of every search from now on.
+
+    Raises:
+        DocumentNotFound: If there is none of this id.
+    """
+    done = session.execute(
+        update(Document)
+        .where(Document.id == document_id, Document.deleted_at.is_(None))
+        .values(deleted_at=now)
+        .returning(Document.id)
+    ).first()
+    if done is None:
+        raise DocumentNotFound(document_id)
+    session.execute(
+        delete(NearDuplicate).where(
+            or_(NearDuplicate.first_id == document_id, NearDuplicate.second_id == document_id)
+        )
+    )
+
+
+def deleted_documents(session: Session) -> frozenset[str]:
+    """Ids of deleted documents: what a search hides until the next index is built."""
+    return frozenset(session.scalars(select(Document.id).where(Document.deleted_at.is_not(None))))
+
+
+def list_products(session: Session) -> dict[str, str]:
+    """Name to id of every product."""
+    return {row.name: row.id for row in session.execute(select(Product.name, Product.id))}

@@ -1,0 +1,202 @@
+"""Passages and cached embeddings."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.db.documents import State
+from app.db.tables import Document, DocumentVersion, Embedding, Passage
+
+LIVE_PASSAGE: ColumnElement[bool] = and_(
+    Document.id == Passage.document_id,
+    Passage.version == Document.current_version,
+    Document.deleted_at.is_(None),
+)
+LOOKUP_SIZE = 500  # ids of one IN (...)
+
+
+def passage_id(document_id: str, version: int, ordinal: int) -> str:
+    """The id of a passage: the same each time the same version is cut the same way."""
+    digest = hashlib.sha256(f"{document_id}/{version}/{ordinal}".encode()).hexdigest()
+    return f"psg_{digest[:24]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedVersion:
+    """What was read from a version's bytes."""
+
+    media_type: str
+    title: str
+    text: str
+    minhash: bytes
+    cut: str
+
+
+def replace_passages(
+    session: Session, document_id: str, version: int, parsed: ParsedVersion, passages: Sequence[Passage]
+) -> None:
+    """Record a version as read, and make it the document's current one; safe to repeat."""
+    session.execute(delete(Passage).where(Passage.document_id == document_id, Passage.version == version))
+    session.add_all(passages)
+    row = session.get_one(DocumentVersion, (document_id, version))
+    row.media_type, row.title, row.text = parsed.media_type, parsed.title, parsed.text
+    row.minhash, row.cut = parsed.minhash, parsed.cut
+    row.state, row.error = State.READY, None
+    session.execute(
+        update(Document)
+        .where(Document.id == document_id, func.coalesce(Document.current_version, 0) < version)
+        .values(current_version=version)
+    )
+
+
+def mark_failed(session: Session, document_id: str, version: int, error: str) -> None:
+    """Record why a version could not be read."""
+    row = session.get_one(DocumentVersion, (document_id, version))
+    row.state, row.error = State.FAILED, error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassageView:
+    """A passage with what a reader needs to know of its document."""
+
+    id: str
+    document_id: str
+    version: int
+    uri: str
+    title: str
+    product_id: str | None
+    heading_path: tuple[str, ...]
+    page: int | None
+    seconds: tuple[float, float] | None
+    start: int
+    end: int
+    embedding_sha256: str
+    text: str
+
+
+def _view(passage: Passage, document: Document, title: str, text: str) -> PassageView:
+    seconds = None
+    if passage.seconds_start is not None and passage.seconds_end is not None:
+        seconds = (passage.seconds_start, passage.seconds_end)
+    return PassageView(
+        id=passage.id,
+        document_id=passage.document_id,
+        version=passage.version,
+        uri=document.uri,
+        title=title,
+        product_id=document.product_id,
+        heading_path=tuple(passage.heading_path),
+        page=passage.page,
+        seconds=seconds,
+        start=passage.start,
+        end=passage.end,
+        embedding_sha256=passage.embedding_sha256,
+        text=text,
+    )
+
+
+def get_passages(session: Session, ids: Sequence[str]) -> dict[str, PassageView]:
+    """Passages by id, of any version of documents that are not deleted."""
+    text = func.substr(DocumentVersion.text, Passage.start + 1, Passage.end - Passage.start)
+    title = func.coalesce(DocumentVersion.given_title, DocumentVersion.title)
+    rows = session.execute(
+        select(Passage, Document, title, text)
+        .join(Document, Document.id == Passage.document_id)
+        .join(
+            DocumentVersion,
+            and_(
+                DocumentVersion.document_id == Passage.document_id,
+                DocumentVersion.version == Passage.version,
+            ),
+        )
+        .where(Passage.id.in_(ids), Document.deleted_at.is_(None))
+    )
+    return {passage.id: _view(passage, document, title, text) for passage, document, title, text in rows}
+
+
+def live_passages(session: Session) -> Iterator[PassageView]:
+    """Every passage of every live document, by document and ordinal."""
+    documents = session.execute(
+        select(Document, DocumentVersion)
+        .join(
+            DocumentVersion,
+            and_(
+                DocumentVersion.document_id == Document.id,
+                DocumentVersion.version == Document.current_version,
+            ),
+        )
+        .where(Document.deleted_at.is_(None))
+        .order_by(Document.id)
+    ).all()
+    for document, version in documents:
+        rows = session.scalars(
+            select(Passage)
+            .where(Passage.document_id == document.id, Passage.version == version.version)
+            .order_by(Passage.ordinal)
+        )
+        text, title = version.text or "", version.given_title or version.title or version.name
+        for row in rows:
+            yield _view(row, document, title, text[row.start : row.end])
+        session.expire(version, ["text"])
+
+
+def corpus_sha256(session: Session) -> str:
+    """A checksum over the live passages' ids and texts: equal for equal corpora."""
+    rows = session.execute(
+        select(Passage.id, Passage.embedding_sha256, Document.product_id)
+        .join(Document, LIVE_PASSAGE)
+        .order_by(Passage.id)
+    )
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(f"{row[0]} {row[1]} {row[2]}\n".encode())
+    return digest.hexdigest()
+
+
+def count_missing_embeddings(session: Session, encoder: str) -> int:
+    """Distinct texts of live passages that this encoder has no cached vector of."""
+    return session.scalar(select(func.count()).select_from(_missing(encoder).subquery())) or 0
+
+
+def missing_embeddings(session: Session, encoder: str, *, limit: int) -> list[str]:
+    """Ids of live passages, one for each distinct text that has no cached vector."""
+    return list(session.scalars(_missing(encoder).limit(limit)))
+
+
+def _missing(encoder: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Select's type is long and of no use
+    return (
+        select(func.min(Passage.id).label("id"))
+        .join(Document, LIVE_PASSAGE)
+        .outerjoin(
+            Embedding,
+            and_(Embedding.encoder == encoder, Embedding.text_sha256 == Passage.embedding_sha256),
+        )
+        .where(Embedding.encoder.is_(None))
+        .group_by(Passage.embedding_sha256)
+    )
+
+
+def add_embeddings(session: Session, encoder: str, vectors: Mapping[str, bytes]) -> None:
+    """Cache vectors by the sha256 of their text; those that are there already stay."""
+    known = set(get_embeddings(session, encoder, list(vectors)))
+    session.add_all(
+        Embedding(encoder=encoder, text_sha256=digest, vector=vector)
+        for digest, vector in vectors.items()
+        if digest not in known
+    )
+
+
+def get_embeddings(session: Session, encoder: str, digests: Sequence[str]) -> dict[str, bytes]:
+    """Cached vectors by the sha256 of their text."""
+    found: dict[str, bytes] = {}
+    for begin in range(0, len(digests), LOOKUP_SIZE):
+        rows = session.execute(
+            select(Embedding.text_sha256, Embedding.vector).where(
+                Embedding.encoder == encoder, Embedding.text_sha256.in_(digests[begin : begin + LOOKUP_SIZE])
+            )
+        )
+        found.update((row.text_sha256, row.vector) for row in rows)
+    return found

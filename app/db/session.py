@@ -1,0 +1,89 @@
+"""Opening the database: engine, sessions, and migrations under a lock."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.orm import Session, sessionmaker
+
+Sessions = sessionmaker[Session]
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "alembic"
+MIGRATION_LOCK = 7_031_996  # any fixed number: the key of PostgreSQL's advisory lock
+BUSY_TIMEOUT_MILLISECONDS = 30_000
+
+
+def open_engine(url: str) -> Engine:
+    """An engine for SQLite or PostgreSQL, with SQLite set up for readers beside one writer."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_immediately)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions are begun below, not by the driver's guesses
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MILLISECONDS}")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_immediately(connection: Connection) -> None:
+    """A transaction that may write takes its lock at once: upgrading a read lock can fail on SQLite."""
+    read_only = connection.get_execution_options().get("footnote_read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def open_sessions(engine: Engine) -> Sessions:
+    """Sessions for reading and writing; use ``with sessions.begin() as session``."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def open_reading_sessions(engine: Engine) -> Sessions:
+    """Sessions for reading only: on SQLite they never wait for a writer."""
+    return sessionmaker(engine.execution_options(footnote_read_only=True), expire_on_commit=False)
+
+
+def alembic_config(connection: Connection | None = None, url: str | None = None) -> Config:
+    """Alembic's configuration, without an ini file."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    config.attributes["url"] = url
+    return config
+
+
+def migrate(engine: Engine, lock_folder: Path) -> None:
+    """Bring the schema up to date; safe when several processes start at once."""
+    with _migration_lock(engine, lock_folder), engine.connect() as connection:
+        command.upgrade(alembic_config(connection), "head")
+        connection.commit()
+
+
+@contextmanager
+def _migration_lock(engine: Engine, lock_folder: Path) -> Iterator[None]:
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+        return
+    lock_folder.mkdir(parents=True, exist_ok=True)
+    with (lock_folder / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,177 @@
+"""Tables as typed classes. Migrations in ``alembic/`` make them; these describe them."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time, always with the zone UTC, also on SQLite which keeps no zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """To UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """With its zone."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def new_id(prefix: str) -> str:
+    """An opaque identifier that is unique everywhere, for instance ``doc_3f2a...``."""
+    return f"{prefix}_{uuid.uuid4().hex[:24]}"
+
+
+class Base(DeclarativeBase):
+    """Root of all tables."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Product(Base):
+    """A product that documents belong to and questions are about."""
+
+    __tablename__ = "products"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    aliases: Mapped[list[str]] = mapped_column(JSON, default=list)
+
+
+class Document(Base):
+    """One thing uploaded. Its text is that of its current version."""
+
+    __tablename__ = "documents"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    uri: Mapped[str] = mapped_column(Text)
+    product_id: Mapped[str | None] = mapped_column(ForeignKey("products.id"), index=True)
+    current_version: Mapped[int | None] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+
+
+class DocumentVersion(Base):
+    """The bytes of a document at one time, and the text that was read from them.
+
+    ``state`` is ``pending`` until it was parsed, then ``ready`` or ``failed``; a failed version never
+    becomes current, so a broken upload does not take the good version out of search. ``cut`` names the
+    tokenizer and sizes that its passages were cut with. A version's text never changes: reading the same
+    bytes anew makes a new version, so that citations of the old one stay true.
+    """
+
+    __tablename__ = "document_versions"
+    document_id: Mapped[str] = mapped_column(ForeignKey("documents.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    given_title: Mapped[str | None] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    size_bytes: Mapped[int] = mapped_column()
+    state: Mapped[str] = mapped_column(String(10), index=True)
+    error: Mapped[str | None] = mapped_column(Text)
+    media_type: Mapped[str | None] = mapped_column(String(100))
+    title: Mapped[str | None] = mapped_column(Text)
+    cut: Mapped[str | None] = mapped_column(String(80))
+    text: Mapped[str | None] = mapped_column(Text, deferred=True)
+    minhash: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Passage(Base):
+    """A cut of a document version; its text is ``text[start:end]`` of that version."""
+
+    __tablename__ = "passages"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    document_id: Mapped[str] = mapped_column(String(40))
+    version: Mapped[int] = mapped_column()
+    ordinal: Mapped[int] = mapped_column()
+    heading_path: Mapped[list[str]] = mapped_column(JSON)
+    page: Mapped[int | None] = mapped_column()
+    seconds_start: Mapped[float | None] = mapped_column()
+    seconds_end: Mapped[float | None] = mapped_column()
+    start: Mapped[int] = mapped_column()
+    end: Mapped[int] = mapped_column()
+    embedding_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    __table_args__ = (UniqueConstraint("document_id", "version", "ordinal"),)
+
+
+class NearDuplicate(Base):
+    """Two documents with nearly the same text; both are kept, and the pair is reported."""
+
+    __tablename__ = "near_duplicates"
+    first_id: Mapped[str] = mapped_column(ForeignKey("documents.id"), primary_key=True)
+    second_id: Mapped[str] = mapped_column(ForeignKey("documents.id"), primary_key=True, index=True)
+    similarity: Mapped[float] = mapped_column()
+
+
+class Embedding(Base):
+    """A cached vector: float32, little-endian, of one text by one encoder."""
+
+    __tablename__ = "embeddings"
+    encoder: Mapped[str] = mapped_column(String(64), primary_key=True)
+    text_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class IndexVersion(Base):
+    """An index directory that was built, and whether searches use it."""
+
+    __tablename__ = "index_versions"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    corpus_sha256: Mapped[str] = mapped_column(String(64))
+    encoder: Mapped[str] = mapped_column(String(64))
+    passages: Mapped[int] = mapped_column()
+    documents: Mapped[int] = mapped_column()
+    live: Mapped[bool] = mapped_column(index=True)
+
+
+class JobProgress(Base):
+    """How far a job is within its stage; its state and result are kept by the job engine."""
+
+    __tablename__ = "job_progress"
+    job_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(20))
+    done: Mapped[int] = mapped_column()
+    total: Mapped[int] = mapped_column()
+
+
+class Answer(Base):
+    """The record of one answer: the question, what was shown, what was said, and what made it."""
+
+    __tablename__ = "answers"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    question: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(10))
+    response: Mapped[dict[str, Any]] = mapped_column(JSON)
+    evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+LIVE = Document.deleted_at.is_(None)
+Index("uq_documents_live_uri", Document.uri, unique=True, sqlite_where=LIVE, postgresql_where=LIVE)

@@ -1,0 +1,165 @@
+"""``make demo``: documents in, a server up, three questions answered with footnotes."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from app.cli.documents import ingest_files, print_summary
+from app.cli.output import out, progress_bars
+from app.db.document_views import list_documents
+from app.downloads import Progress
+from app.main import create_app
+from app.observability import configure_logging
+from app.rendering import render_answer
+from app.settings import Settings, load_settings
+from app.wiring import Services, build_services, fetch_models
+
+DJANGO = "Django==5.2"
+DJANGO_QUESTIONS = (
+    "How do I add an index to a model field?",
+    "What does select_related do?",
+    "How can I run a single test case from the command line?",
+)
+READY_TIMEOUT_SECONDS = 120
+ANSWER_TIMEOUT_SECONDS = 600
+
+
+class DemoFailed(Exception):
+    """A step of the demonstration did not work; the message says which and what to do."""
+
+
+def main() -> None:
+    """Run the demonstration; ``--docs`` names a folder of the reader's own documents."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--docs", type=Path, help="a folder of your own documents; Django's if not given")
+    parser.add_argument("--stop", action="store_true", help="end after the answers instead of serving on")
+    arguments = parser.parse_args()
+    configure_logging("warning")
+    settings = load_settings(home=_home(arguments.docs))
+    try:
+        _run(settings, arguments.docs, stop=arguments.stop)
+    except (DemoFailed, httpx.HTTPError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _home(docs: Path | None) -> Path:
+    """Each corpus has a home of its own, so that the reader's documents don't mix with Django's."""
+    settings = load_settings()
+    return settings.home if docs is None else settings.home / "own-documents"
+
+
+def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
+    models = load_settings().models_folder
+    settings = load_settings(home=settings.home, models=models)
+    with progress_bars() as progress:
+        fetch_models(settings, progress)
+        folder = _django_docs(settings.home, progress) if docs is None else docs.resolve()
+        services = build_services(settings)
+        summary = ingest_files(services, [folder], uri_prefix=_prefix(docs), progress=progress)
+        questions = DJANGO_QUESTIONS if docs is None else _own_questions(services)
+        services.close()
+    print_summary(summary)
+    with _serving(settings) as address:
+        for question in questions:
+            out.rule(question, align="left")
+            answer = httpx.post(
+                f"{address}/v1/answers", json={"question": question}, timeout=ANSWER_TIMEOUT_SECONDS
+            )
+            answer.raise_for_status()
+            text = render_answer(answer.json(), address=address)
+            out.print(text, highlight=False, markup=False, soft_wrap=True)
+        if not stop:
+            out.print(
+                f"\nServing on {address} (documentation at {address}/docs); Ctrl-C ends", highlight=False
+            )
+            threading.Event().wait()
+
+
+def _prefix(docs: Path | None) -> str | None:
+    return "https://docs.djangoproject.com/en/5.2/" if docs is None else None
+
+
+def _own_questions(services: Services) -> Sequence[str]:
+    """Questions from the titles of three documents, since nobody has asked any yet."""
+    with services.reading_sessions() as session:
+        titles = [view.title for view in list_documents(session, after=None, limit=500) if view.passages]
+    if not titles:
+        raise DemoFailed("none of these files could be read; the table above says why")
+    step = max(1, len(titles) // 3)
+    return [f"What do the documents say about {title}?" for title in titles[::step][:3]]
+
+
+def _django_docs(home: Path, progress: Progress) -> Path:
+    """Django's ``docs/`` folder, out of its source distribution, fetched once with pip."""
+    target = home / "django-docs"
+    if target.is_dir():
+        return target
+    progress("Fetching Django's documentation", 0, 1)
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-deps", "--no-binary", "django", "--dest", folder, DJANGO]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - fixed arguments
+        archives = sorted(Path(folder).glob("*.tar.gz"))
+        if done.returncode != 0 or not archives:
+            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise DemoFailed(f"pip download {DJANGO}: {reason}; or try: make demo DOCS=path/to/folder")
+        with tarfile.open(archives[0]) as archive:
+            archive.extractall(folder, filter="data")
+        docs = next(Path(folder).glob("*/docs"))
+        shutil.move(docs, target)
+    progress("Fetching Django's documentation", 1, 1)
+    return target
+
+
+@contextmanager
+def _serving(settings: Settings) -> Iterator[str]:
+    """A server in a thread of this process, ready for questions; its address."""
+    address = f"http://{settings.host}:{settings.port}"
+    config = uvicorn.Config(
+        create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="server")
+    thread.start()
+    try:
+        _wait_until_ready(address, thread)
+        yield address
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _wait_until_ready(address: str, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+    reason = "no answer"
+    while time.monotonic() < deadline and thread.is_alive():
+        try:
+            response = httpx.get(f"{address}/readyz", timeout=5)
+        except httpx.HTTPError as error:
+            reason = str(error)
+        else:
+            if response.status_code == httpx.codes.OK:
+                return
+            reason = response.json()["detail"]
+        time.sleep(0.3)
+    raise DemoFailed(
+        f"the server on {address} is not ready: {reason}; is the port free? FOOTNOTE_PORT sets another"
+    )
+
+
+if __name__ == "__main__":
+    main()

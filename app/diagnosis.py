@@ -1,0 +1,150 @@
+"""What ``footnote doctor`` finds: each part looked at on its own, so that one broken part hides no other."""
+
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+
+from sqlalchemy import func, select
+
+from app.catalogue import CATALOGUE, open_model
+from app.db.documents import State
+from app.db.indexes import live_index
+from app.db.passages import corpus_sha256
+from app.db.tables import Document, DocumentVersion
+from app.settings import Settings
+from app.wiring import Services, build_services
+
+PACKAGES = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "bm25s", "dbos", "sqlalchemy")
+LOW_DISK_GIGABYTES = 5
+
+
+class Level(StrEnum):
+    """How a part is."""
+
+    FINE = "fine"
+    NOTE = "note"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One part: how it is, what was found, and what to do about it."""
+
+    level: Level
+    subject: str
+    found: str
+    mend: str = ""
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """Look at every part; never raises for what a part does."""
+    findings = [_software(), _processor(), _disk(settings)]
+    for role, reference in (("encoder", settings.encoder), ("generator", settings.generator)):
+        findings.append(
+            _guarded(role, lambda role=role, reference=reference: _model(settings, role, reference))
+        )  # type: ignore[misc]
+    try:
+        services = build_services(settings)
+    except Exception as error:  # whatever it is, it is the finding
+        return [*findings, Finding(level=Level.BROKEN, subject="database", found=str(error), mend=_DATABASE)]
+    findings.append(Finding(level=Level.FINE, subject="database", found=services.engine.dialect.name))
+    findings.append(_guarded("documents", lambda: _documents(services)))
+    findings.append(_guarded("index", lambda: _index(services)))
+    services.close()
+    return findings
+
+
+_DATABASE = "check FOOTNOTE_DATABASE_URL and that the server runs; on SQLite, that the folder can be written"
+
+
+def _guarded(subject: str, look: Callable[[], Finding]) -> Finding:
+    try:
+        return look()
+    except Exception as error:  # whatever it is, it is the finding
+        return Finding(level=Level.BROKEN, subject=subject, found=str(error), mend="see the message")
+
+
+def _software() -> Finding:
+    versions, missing = [f"Python {platform.python_version()}"], []
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        found = f"missing: {', '.join(missing)}"
+        return Finding(level=Level.BROKEN, subject="software", found=found, mend="run: make setup")
+    return Finding(level=Level.FINE, subject="software", found=", ".join(versions))
+
+
+def _processor() -> Finding:
+    import torch  # noqa: PLC0415 - a second that other commands don't need
+
+    from generator.weights import best_cpu_dtype  # noqa: PLC0415
+
+    native = best_cpu_dtype() is torch.bfloat16
+    return Finding(
+        level=Level.FINE if native else Level.NOTE,
+        subject="processor",
+        found=f"{torch.get_num_threads()} threads, {'bfloat16' if native else 'float32'}",
+        mend="" if native else "no native bfloat16 here: expect a third of the speed",
+    )
+
+
+def _disk(settings: Settings) -> Finding:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(settings.home).free / 1e9
+    low = free < LOW_DISK_GIGABYTES
+    return Finding(
+        level=Level.NOTE if low else Level.FINE,
+        subject="home",
+        found=f"{settings.home.resolve()}, {free:.0f} GB free",
+        mend="free some space: models and indexes need a few gigabytes" if low else "",
+    )
+
+
+def _model(settings: Settings, role: str, reference: str) -> Finding:
+    model = open_model(settings.models_folder, reference)
+    licence = CATALOGUE[reference].licence if reference in CATALOGUE else "licence unknown to Footnote"
+    return Finding(
+        level=Level.FINE, subject=role, found=f"{reference} ({licence}), checksums right, {model.fingerprint}"
+    )
+
+
+def _documents(services: Services) -> Finding:
+    with services.reading_sessions() as session:
+        rows = session.execute(
+            select(DocumentVersion.state, func.count())
+            .join(Document, Document.id == DocumentVersion.document_id)
+            .where(Document.deleted_at.is_(None))
+            .group_by(DocumentVersion.state)
+        ).all()
+    counts = {state: count for state, count in rows}
+    failed = counts.get(State.FAILED, 0)
+    return Finding(
+        level=Level.NOTE if failed else Level.FINE,
+        subject="documents",
+        found=", ".join(f"{counts.get(state, 0)} {state.value}" for state in State),
+        mend="GET /v1/documents shows the error of each failed one" if failed else "",
+    )
+
+
+def _index(services: Services) -> Finding:
+    with services.reading_sessions() as session:
+        live = live_index(session)
+        current = live is not None and live.corpus_sha256 == corpus_sha256(session)
+    if live is None:
+        return Finding(level=Level.NOTE, subject="index", found="none yet", mend="run: footnote ingest PATH")
+    services.live_index()
+    found = f"{live.id} of {live.created_at:%Y-%m-%d %H:%M} UTC, {live.passages} passages, opens and verifies"
+    if current:
+        return Finding(level=Level.FINE, subject="index", found=found)
+    return Finding(
+        level=Level.NOTE,
+        subject="index",
+        found=f"{found}; older than the documents",
+        mend="run: footnote reindex",
+    )

@@ -1,0 +1,57 @@
+"""The server: one process with HTTP, the job engine, both models and the live index."""
+
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from app.api import answers, documents, health, jobs, reader, search
+from app.api.limits import BodyLimit, RequestLog
+from app.api.problems import add_problem_handlers
+from app.jobs import JobEngine, JobQueue
+from app.observability import logger
+from app.settings import Settings
+from app.wiring import Services, build_services
+
+DESCRIPTION = (
+    "Answers questions from an organisation's own documents. Every sentence of an answer carries a "
+    "citation whose `start` and `end` are offsets into `GET /v1/documents/{id}/text`, counted in Unicode "
+    "code points. Errors are `application/problem+json`."
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application, not started yet: its lifespan opens the database and starts the job engine."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = await run_in_threadpool(build_services, settings)
+        engine = JobEngine(services)
+        await run_in_threadpool(engine.start)
+        queue = JobQueue(services)
+        app.state.services, app.state.jobs = services, queue
+        threading.Thread(target=_warm_up, args=(services,), daemon=True, name="warm-up").start()
+        yield
+        await run_in_threadpool(queue.close)
+        await run_in_threadpool(engine.stop)
+        services.close()
+
+    app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)
+    add_problem_handlers(app)
+    app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
+    app.add_middleware(RequestLog)
+    for routes in (documents, search, answers, jobs, health, reader):
+        app.include_router(routes.router)
+    return app
+
+
+def _warm_up(services: Services) -> None:
+    """Load what the first question needs; what is missing is told by ``/readyz`` and ``footnote doctor``."""
+    try:
+        services.warm_up()
+        logger().info("warm")
+    except Exception as error:  # a server without models still takes uploads and explains itself
+        logger().error("warm_up_failed", reason=str(error))

@@ -1,0 +1,133 @@
+"""From a question to passages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.db.documents import list_products
+from app.db.passages import get_passages
+from app.db.session import Sessions
+from retriever.encoder import Encoder
+from retriever.index import Index
+from retriever.search import SearchConfig, search
+
+SEARCH = SearchConfig()
+
+
+class ProductUnknown(Exception):
+    """A question names a product that no document belongs to.
+
+    Attributes:
+        known: The names of the products that there are.
+    """
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        listed = ", ".join(sorted(known)) or "none; documents get one when they are uploaded with a product"
+        super().__init__(f"no product {name!r}; known products: {listed}")
+        self.known = tuple(sorted(known))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveIndex:
+    """The index that searches use now, and the documents that it must not show."""
+
+    id: str
+    index: Index
+    hidden_documents: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPassage:
+    """A hit with its text and its place; see `retriever.search.Hit` for the scores."""
+
+    rank: int
+    score: float
+    cosine: float
+    via: tuple[str, ...]
+    passage_id: str
+    document_id: str
+    document_version: int
+    uri: str
+    title: str
+    heading_path: tuple[str, ...]
+    page: int | None
+    seconds: tuple[float, float] | None
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Passages for a question, best first, and the index version that they came from."""
+
+    index_version: str
+    hits: tuple[FoundPassage, ...]
+
+
+def find_passages(
+    sessions: Sessions,
+    live: LiveIndex,
+    encoder: Encoder,
+    question: str,
+    *,
+    k: int,
+    products: Sequence[str] | None,
+    config: SearchConfig = SEARCH,
+) -> Found:
+    """The passages that fit a question best.
+
+    Args:
+        sessions: Sessions for reading.
+        live: The index to search.
+        encoder: The encoder that the index was built with.
+        question: Any text.
+        k: Most passages wanted.
+        products: Names of the only products to search, in any case; None for all.
+        config: How to search.
+
+    Raises:
+        ProductUnknown: Names the products that there are.
+    """
+    with sessions() as session:
+        wanted = None if products is None else _product_ids(list_products(session), products)
+    hits = search(
+        live.index,
+        encoder,
+        question,
+        k=k,
+        config=config,
+        hidden_documents=live.hidden_documents,
+        products=wanted,
+    )
+    with sessions() as session:
+        views = get_passages(session, [hit.passage_id for hit in hits])
+    found = tuple(
+        FoundPassage(
+            rank=hit.rank,
+            score=hit.score,
+            cosine=hit.cosine,
+            via=hit.via,
+            passage_id=hit.passage_id,
+            document_id=hit.document_id,
+            document_version=views[hit.passage_id].version,
+            uri=views[hit.passage_id].uri,
+            title=views[hit.passage_id].title,
+            heading_path=views[hit.passage_id].heading_path,
+            page=views[hit.passage_id].page,
+            seconds=views[hit.passage_id].seconds,
+            start=views[hit.passage_id].start,
+            end=views[hit.passage_id].end,
+            text=views[hit.passage_id].text,
+        )
+        for hit in hits
+        if hit.passage_id in views
+    )
+    return Found(index_version=live.id, hits=found)
+
+
+def _product_ids(known: dict[str, str], wanted: Sequence[str]) -> list[str]:
+    by_name = {name.lower(): product_id for name, product_id in known.items()}
+    for name in wanted:
+        if name.lower() not in by_name:
+            raise ProductUnknown(name, list(known))
+    return [by_name[name.lower()] for name in wanted]

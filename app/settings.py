@@ -1,0 +1,113 @@
+"""What an operator can set. The only module that reads the environment."""
+
+import os
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "FOOTNOTE_"
+
+
+class SettingsInvalid(Exception):
+    """A setting is unknown or has a value that can't be used; the message names it."""
+
+
+class Settings(BaseSettings):
+    """Settings from ``FOOTNOTE_*`` variables, then ``footnote.toml`` in the working folder.
+
+    Unknown keys are refused, so that a misspelt setting never passes in silence.
+    """
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        env_prefix=PREFIX, toml_file="footnote.toml", extra="forbid", frozen=True
+    )
+
+    home: Path = Field(default=Path("var"), description="Folder of everything that the service writes.")
+    models: Path | None = Field(default=None, description="Folder of model files; <home>/models if not set.")
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy address of the database; SQLite in <home> if not set."
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port that the server listens on.")
+    encoder: str = Field(
+        default="all-minilm-l6-v2", description="Catalogue name, hf:owner/name or path:folder."
+    )
+    generator: str = Field(
+        default="qwen2.5-coder-0.5b-instruct", description="Catalogue name, hf:owner/name or path:folder."
+    )
+    offline: bool = Field(default=False, description="Never ask a model hub or a package index.")
+    max_upload_bytes: int = Field(default=50_000_000, gt=0, description="Largest file that is taken in.")
+    max_text_characters: int = Field(default=20_000_000, gt=0, description="Longest text of one document.")
+    passage_tokens: int = Field(default=220, ge=32, description="Aimed size of a passage, in encoder tokens.")
+    evidence_passages: int = Field(
+        default=4, ge=1, le=20, description="Most passages shown to the generator."
+    )
+    evidence_tokens: int = Field(default=900, ge=100, description="Most tokens of evidence in the prompt.")
+    answer_tokens: int = Field(default=200, ge=16, le=4096, description="Most tokens of one answer.")
+    kept_indexes: int = Field(default=2, ge=1, description="Index versions kept beside the live one.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then ``footnote.toml``."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def models_folder(self) -> Path:
+        """Folder of model files."""
+        return self.models or self.home / "models"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy address of the database."""
+        return self.database_url or f"sqlite:///{(self.home / 'footnote.db').resolve()}"
+
+    @property
+    def jobs_database(self) -> str:
+        """SQLAlchemy address of the database that keeps the state of jobs.
+
+        On SQLite a file of its own, so that the bookkeeping of jobs never waits for a writer of data.
+        """
+        return self.database_url or f"sqlite:///{(self.home / 'jobs.db').resolve()}"
+
+    @property
+    def blobs_folder(self) -> Path:
+        """Folder of uploaded bytes, named by their sha256."""
+        return self.home / "blobs"
+
+    @property
+    def indexes_folder(self) -> Path:
+        """Folder of index versions."""
+        return self.home / "indexes"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings of this process.
+
+    Raises:
+        SettingsInvalid: Names the key, what is wrong with it, and the known keys for an unknown one.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(key for key in os.environ if key.startswith(PREFIX) and key not in known)
+    if unknown:
+        raise SettingsInvalid(f"unknown setting {unknown[0]}; known are {', '.join(sorted(known))}")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsInvalid(f"setting {name!r}: {first['msg']} (got {first['input']!r})") from error

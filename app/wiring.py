@@ -1,0 +1,202 @@
+"""Putting the parts together: settings in, services out. Models and indexes open when first needed."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Engine
+
+from app.answering import Answerer, Event, Turn
+from app.catalogue import Model, fetch_model, open_model
+from app.db.documents import deleted_documents
+from app.db.indexes import live_index, live_index_id
+from app.db.session import Sessions, migrate, open_engine, open_reading_sessions, open_sessions
+from app.downloads import Progress
+from app.searching import Found, LiveIndex, find_passages
+from app.settings import Settings
+from generator.answers import AnswerConfig
+from generator.models import Generator
+from retriever.encoder import Encoder
+from retriever.index import Index, open_index
+
+
+class NotReady(Exception):
+    """The service can't answer yet; the message says what is missing."""
+
+
+class JobNotFound(Exception):
+    """No job has this id."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no job {job_id!r}; GET /v1/jobs lists them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobView:
+    """A job: what it is, its state, and how far it is within its stage."""
+
+    id: str
+    kind: str
+    state: str
+    stage: str
+    done: int
+    total: int
+    error: str | None
+    result: dict[str, Any] | None
+    created_at: datetime
+
+
+class Jobs(Protocol):
+    """Work in the background, as the rest of the program sees it."""
+
+    def ingest(self, versions: Sequence[tuple[str, int]]) -> str:
+        """Start parsing, embedding and indexing document versions; the job's id."""
+        ...
+
+    def reindex(self) -> str:
+        """Start bringing the index up to date; the job's id."""
+        ...
+
+    def get(self, job_id: str) -> JobView:
+        """One job; raises `JobNotFound`."""
+        ...
+
+    def list(self, *, limit: int) -> list[JobView]:
+        """The newest jobs first."""
+        ...
+
+
+class Services:
+    """What routes, jobs and commands work with. Safe to share between threads.
+
+    Args:
+        settings: The settings of this process.
+        engine: An engine of a migrated database.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.sessions: Sessions = open_sessions(engine)
+        self.reading_sessions: Sessions = open_reading_sessions(engine)
+        self._encoder: Encoder | None = None
+        self._generator: Generator | None = None
+        self._opened: tuple[str, Index] | None = None
+        self._loading = threading.RLock()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded on first use; raises ModelUnavailable if it is not there."""
+        with self._loading:
+            if self._encoder is None:
+                from retriever.sentence_transformer_encoder import load_encoder  # noqa: PLC0415 - loads torch
+
+                model = open_model(self.settings.models_folder, self.settings.encoder)
+                self._encoder = load_encoder(model.folder, weights_sha256=model.fingerprint)
+            return self._encoder
+
+    @property
+    def generator(self) -> Generator:
+        """The generator, loaded on first use; raises ModelUnavailable if it is not there."""
+        with self._loading:
+            if self._generator is None:
+                from generator.transformers_backend import TransformersGenerator  # noqa: PLC0415 - loads torch
+
+                model = open_model(self.settings.models_folder, self.settings.generator)
+                self._generator = TransformersGenerator.load(
+                    model.folder, name=model.reference, fingerprint=model.fingerprint
+                )
+            return self._generator
+
+    def live_index(self) -> LiveIndex:
+        """The index that is live at this moment, opened if another version became live.
+
+        Raises:
+            NotReady: Before the first index was built.
+            RetrieverError: If the index is damaged or belongs to another encoder.
+        """
+        with self.reading_sessions() as session:
+            index_id = live_index_id(session)
+            hidden = deleted_documents(session)
+        if index_id is None:
+            raise NotReady("no index is live yet; upload documents, or run: footnote ingest PATH")
+        opened = self._opened
+        if opened is None or opened[0] != index_id:
+            opened = self._open(index_id)
+        return LiveIndex(id=index_id, index=opened[1], hidden_documents=hidden)
+
+    def _open(self, index_id: str) -> tuple[str, Index]:
+        with self._loading:
+            if self._opened is None or self._opened[0] != index_id:
+                directory = self.settings.indexes_folder / index_id
+                index = open_index(directory, encoder_fingerprint=self.encoder.fingerprint)
+                self._opened = (index_id, index)
+            return self._opened
+
+    def search(self, question: str, *, k: int, products: Sequence[str] | None = None) -> Found:
+        """The passages that fit a question best; see `app.answering.find_passages`."""
+        return find_passages(
+            self.reading_sessions, self.live_index(), self.encoder, question, k=k, products=products
+        )
+
+    def stream_answer(
+        self, question: str, *, products: Sequence[str] | None = None, conversation: Sequence[Turn] = ()
+    ) -> Iterator[Event]:
+        """Answer a question, sentence by checked sentence; see `app.answering.Answerer.stream`."""
+        settings = self.settings
+        config = AnswerConfig(prompt_tokens=settings.evidence_tokens, max_new_tokens=settings.answer_tokens)
+        answerer = Answerer(
+            self.sessions, self.encoder, self.generator, passages=settings.evidence_passages, config=config
+        )
+        return answerer.stream(
+            self.live_index(), self.reading_sessions, question, products=products, conversation=conversation
+        )
+
+    def ask(
+        self, question: str, *, products: Sequence[str] | None = None, conversation: Sequence[Turn] = ()
+    ) -> dict[str, Any]:
+        """Answer a question; the whole answer, as ``POST /v1/answers`` gives it."""
+        for event in self.stream_answer(question, products=products, conversation=conversation):
+            last = event
+        return last.data
+
+    def warm_up(self) -> None:
+        """Load both models and open the live index, if there is one."""
+        _ = self.encoder, self.generator
+        with self.reading_sessions() as session:
+            live = live_index(session)
+        if live is not None:
+            self.live_index()
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether models are loaded and an index is open."""
+        return self._encoder is not None and self._generator is not None and self._opened is not None
+
+    def close(self) -> None:
+        """Give back the database's connections."""
+        self.engine.dispose()
+
+
+def build_services(settings: Settings) -> Services:
+    """Services on a migrated database; nothing else is loaded yet."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    engine = open_engine(settings.database)
+    migrate(engine, settings.home)
+    return Services(settings, engine)
+
+
+def fetch_models(settings: Settings, progress: Progress) -> list[Model]:
+    """Make sure that both configured models are there."""
+    return [fetch(settings, reference, progress) for reference in (settings.encoder, settings.generator)]
+
+
+def fetch(settings: Settings, reference: str, progress: Progress) -> Model:
+    """Make sure that one model is there; raises ModelUnavailable if no source has it."""
+    from generator.conversion import convert_gguf  # noqa: PLC0415 - loads torch
+
+    return fetch_model(
+        settings.models_folder, reference, convert=convert_gguf, offline=settings.offline, progress=progress
+    )

@@ -1,0 +1,71 @@
+"""Whether two statements about the same thing contradict each other by a plain "not"."""
+
+import re
+
+from generator.stop_words import STOP_WORDS
+from generator.words import stem
+
+_NEGATION = re.compile(
+    r"\b(?:not|never|cannot|no|none|nor|neither|nothing|nobody|without|unable|\w+n['\u2019]t)\b",
+    re.IGNORECASE,
+)
+_CLAUSE_END = re.compile(
+    r"[,;:.!?()—]|\b(?:but|although|though|while|whereas|unless|because|however)\b", re.IGNORECASE
+)
+_WORD = re.compile(r"[^\W\d_]\w*(?:['\u2019]t)?")
+# "not only X but also Y", "no matter", "not necessarily" and an opening "No," deny nothing that follows.
+_NO_DENIAL = re.compile(
+    r"\b(?:not only|not just|no matter|whether or not|not necessarily|if not)\b|^\W*no,", re.IGNORECASE
+)
+_SCOPE_WORDS = 3
+
+
+class Denials:
+    """What a statement denies and what it affirms.
+
+    Args:
+        statement: One sentence.
+
+    Attributes:
+        any: Whether the statement denies something.
+        heads: The first content word after each negation, as a stem.
+        denied: Up to three content words after each negation in the same clause, as stems.
+        affirmed: Every other content word, as a stem.
+    """
+
+    __slots__ = ("affirmed", "any", "denied", "heads")
+
+    def __init__(self, statement: str) -> None:
+        text = _NO_DENIAL.sub(lambda match: " " * len(match.group()), statement)
+        scopes = [_scope(text, match.end()) for match in _NEGATION.finditer(text)]
+        self.heads = frozenset(scope[0] for scope in scopes if scope)
+        self.denied = frozenset(word for scope in scopes for word in scope)
+        self.affirmed = frozenset(_stems(text)) - self.denied
+        self.any = bool(self.heads)
+
+
+def contradict(one: Denials, other: Denials) -> bool:
+    """Whether one statement denies what the other affirms.
+
+    True when the head of a negation on either side is affirmed on the other side, or when one side
+    denies something and the other denies nothing at all although it speaks of what is denied.
+    A word-level guard against flipped sentences, not an understanding of logic.
+    """
+    return _denies(one, other) or _denies(other, one)
+
+
+def _denies(one: Denials, other: Denials) -> bool:
+    if one.heads & other.affirmed:
+        return True
+    return not other.any and bool(one.denied & other.affirmed)
+
+
+def _scope(text: str, start: int) -> list[str]:
+    """The stems of the next content words in the clause."""
+    end = _CLAUSE_END.search(text, start)
+    return _stems(text[start : end.start() if end else len(text)])[:_SCOPE_WORDS]
+
+
+def _stems(text: str) -> list[str]:
+    words = [match.group() for match in _WORD.finditer(text)]
+    return [stem(word) for word in words if word.lower() not in STOP_WORDS and not _NEGATION.fullmatch(word)]

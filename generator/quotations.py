@@ -1,0 +1,60 @@
+"""Answers in the documents' own words, for when a model wrote nothing that holds."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from generator.evidence import Evidence
+from generator.passages import Passage, Unit
+from generator.sentences import SpanKind
+from generator.strength import covered
+from generator.words import Term
+
+_SHORTEST = 30
+_LONGEST = 500
+_OWN_SHARE = 0.34
+_MOST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """A sentence of a passage that has the question's words.
+
+    Attributes:
+        evidence: The passage.
+        start: Offset of the sentence in its text.
+        end: Offset after it.
+        coverage: Share of the question's content that the sentence, with title and headings, has.
+    """
+
+    evidence: Evidence
+    start: int
+    end: int
+    coverage: float
+
+
+def best_quotations(terms: Sequence[Term], passages: Sequence[Passage], *, minimum: float) -> list[Quotation]:
+    """The sentences that meet the question best.
+
+    Args:
+        terms: The question's content.
+        passages: The evidence, best first.
+        minimum: Share of the question's content that a sentence must have, in (0, 1].
+
+    Returns:
+        At most two sentences, best first; of equals, those of earlier passages and places.
+    """
+    found = [quotation for passage in passages for quotation in _candidates(terms, passage)]
+    strong = [quotation for quotation in found if quotation.coverage >= minimum]
+    return sorted(strong, key=lambda quotation: -quotation.coverage)[:_MOST]
+
+
+def _candidates(terms: Sequence[Term], passage: Passage) -> Iterator[Quotation]:
+    for unit in passage.units:
+        if _is_readable(unit) and covered(terms, [unit.vocabulary]) >= _OWN_SHARE:
+            coverage = covered(terms, [unit.vocabulary, passage.place])
+            yield Quotation(passage.evidence, unit.span.start, unit.span.end, coverage)
+
+
+def _is_readable(unit: Unit) -> bool:
+    is_text = unit.span.kind in {SpanKind.PROSE, SpanKind.ITEM}
+    return is_text and _SHORTEST <= unit.span.end - unit.span.start <= _LONGEST

@@ -1,0 +1,1 @@
+"""One module per format: text or bytes in, a parsed document out."""

@@ -1,0 +1,179 @@
+from collections.abc import Callable, Sequence
+from dataclasses import FrozenInstanceError
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from retriever.encoder import Encoder
+from retriever.errors import DimensionMismatch
+from retriever.index import Index, IndexEntry
+from retriever.search import Hit, SearchConfig, rank_documents, search
+from retriever.words import words
+
+BuildIndex = Callable[[Sequence[IndexEntry]], Index]
+PRODUCTS = ("tune", "serve", None)
+VOCABULARY = "trial search cluster actor deploy model retry memory queue node worker replica".split()
+QUESTIONS = ["deploy a model replica", "how does a worker retry?", "memory of a node", "unheard words only"]
+
+
+def corpus(count: int = 60) -> list[IndexEntry]:
+    """Passages of few words, three to a document; document ``d{i}`` is about product ``i % 3``."""
+    generator = np.random.default_rng(11)
+    return [
+        IndexEntry(
+            passage_id=f"p{number:03}",
+            document_id=f"d{number // 3}",
+            product_id=PRODUCTS[number // 3 % 3],
+            text=" ".join(generator.choice(VOCABULARY, size=generator.integers(2, 9))),
+        )
+        for number in range(count)
+    ]
+
+
+@pytest.fixture
+def index(built: BuildIndex) -> Index:
+    return built(corpus())
+
+
+def expected_ids(encoder: Encoder, entries: Sequence[IndexEntry], index: Index, question: str) -> list[str]:
+    """Fusion by hand: cosines from the encoder, words' order from the index, summed reciprocal ranks."""
+    cosines = (
+        encoder.encode_passages([entry.text for entry in entries]) @ encoder.encode_queries([question])[0]
+    )
+    names = [entry.passage_id for entry in entries]
+    dense = [names[row] for row in np.argsort(-cosines, kind="stable")]
+    allowed = np.isin(list(index.passage_ids), names)
+    by_words = [index.passage_ids[row] for row in index.words.search(question, k=999, allowed=allowed).rows]
+    scores = {name: 1 / (61 + dense.index(name)) for name in dense}
+    for place, name in enumerate(by_words):
+        scores[name] += 1 / (61 + place)
+    return sorted(scores, key=lambda name: (-scores[name], name))
+
+
+def ids(hits: Sequence[Hit]) -> list[str]:
+    return [hit.passage_id for hit in hits]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_hits_are_the_fused_ranking(index: Index, encoder: Encoder, question: str) -> None:
+    hits = search(index, encoder, question, k=60, config=SearchConfig())
+    assert ids(hits) == expected_ids(encoder, corpus(), index, question)
+    assert [hit.rank for hit in hits] == list(range(1, 61))
+    assert all(one.score >= other.score for one, other in pairwise(hits))
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_hit_says_what_it_is_and_who_found_it(index: Index, encoder: Encoder, question: str) -> None:
+    entries = {entry.passage_id: entry for entry in corpus()}
+    query = encoder.encode_queries([question])[0]
+    for hit in search(index, encoder, question, k=60, config=SearchConfig()):
+        entry = entries[hit.passage_id]
+        assert hit.document_id == entry.document_id
+        assert hit.cosine == pytest.approx(float(encoder.encode_passages([entry.text])[0] @ query), abs=1e-5)
+        assert "dense" in hit.via
+        assert ("bm25" in hit.via) == bool(set(words(question)) & set(words(entry.text)))
+
+
+def test_a_passage_that_only_its_words_find_has_its_cosine_too(index: Index, encoder: Encoder) -> None:
+    config = SearchConfig(dense_weight=0)
+    hits = search(index, encoder, "replica", k=60, config=config)
+    assert hits
+    assert all(hit.via == ("bm25",) and -1 <= hit.cosine <= 1 for hit in hits)
+    assert search(index, encoder, "unheard", k=60, config=config) == []
+
+
+def test_vectors_alone(index: Index, encoder: Encoder) -> None:
+    hits = search(index, encoder, "replica", k=60, config=SearchConfig(bm25_weight=0))
+    assert all(hit.via == ("dense",) for hit in hits)
+    assert all(one.cosine >= other.cosine - 1e-6 for one, other in pairwise(hits))
+
+
+@pytest.mark.parametrize("depth", [1, 5, 100])
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_held_back_passages_cost_no_place(index: Index, encoder: Encoder, question: str, depth: int) -> None:
+    everything = search(index, encoder, question, k=60, config=SearchConfig())
+    hidden = {hit.document_id for hit in everything[:12]}
+    left = [entry for entry in corpus() if entry.document_id not in hidden and entry.product_id != "serve"]
+    hits = search(
+        index,
+        encoder,
+        question,
+        k=8,
+        config=SearchConfig(depth=depth),
+        hidden_documents=hidden,
+        products=["tune", None],
+    )
+    assert len(hits) == 8
+    assert set(ids(hits)) <= {entry.passage_id for entry in left}
+    if depth == 100:
+        assert ids(hits) == expected_ids(encoder, left, index, question)[:8]
+
+
+def test_all_documents_hidden_leaves_nothing(index: Index, encoder: Encoder) -> None:
+    everything = {entry.document_id for entry in corpus()}
+    assert search(index, encoder, "model", k=5, config=SearchConfig(), hidden_documents=everything) == []
+    assert search(index, encoder, "model", k=5, config=SearchConfig(), products=[]) == []
+
+
+def test_a_document_stands_where_its_best_passage_stands(index: Index, encoder: Encoder) -> None:
+    hits = search(index, encoder, QUESTIONS[0], k=60, config=SearchConfig())
+    best = {
+        document: min(hit.rank for hit in hits if hit.document_id == document)
+        for document in {hit.document_id for hit in hits}
+    }
+    assert rank_documents(hits) == sorted(best, key=lambda document: best[document])
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_document_has_no_more_than_its_share(index: Index, encoder: Encoder, most: int) -> None:
+    everything = search(index, encoder, QUESTIONS[0], k=60, config=SearchConfig())
+    config = SearchConfig(passages_per_document=most)
+    hits = search(index, encoder, QUESTIONS[0], k=10, config=config)
+    shares = [
+        hit.passage_id
+        for place, hit in enumerate(everything)
+        if sum(other.document_id == hit.document_id for other in everything[:place]) < most
+    ]
+    assert ids(hits) == shares[:10]
+
+
+def test_more_hits_than_the_depth_are_given_when_asked_for(index: Index, encoder: Encoder) -> None:
+    assert len(search(index, encoder, "model", k=40, config=SearchConfig(depth=3))) == 40
+    assert len(search(index, encoder, "model", k=999, config=SearchConfig())) == 60
+
+
+def test_the_question_is_encoded_once_as_a_question(index: Index, encoder: Encoder) -> None:
+    asked: list[Sequence[str]] = []
+
+    class Listening(type(encoder)):  # type: ignore[misc]
+        def encode_queries(self, texts: Sequence[str]) -> object:
+            asked.append(texts)
+            return encoder.encode_queries(texts)
+
+    search(index, Listening(), "model", k=3, config=SearchConfig())
+    assert asked == [["model"]]
+
+
+def test_an_encoder_of_another_dimension_is_refused(index: Index, encoder: Encoder) -> None:
+    class Wide(type(encoder)):  # type: ignore[misc]
+        dimension = 48
+
+    with pytest.raises(DimensionMismatch):
+        search(index, Wide(), "model", k=3, config=SearchConfig())
+
+
+def test_wrong_settings_are_refused(index: Index, encoder: Encoder) -> None:
+    with pytest.raises(ValueError, match="k >= 1"):
+        search(index, encoder, "model", k=0, config=SearchConfig())
+    for wrong in (
+        {"depth": 0},
+        {"rank_damping": -1},
+        {"dense_weight": -1.0},
+        {"dense_weight": 0.0, "bm25_weight": 0.0},
+        {"passages_per_document": 0},
+    ):
+        with pytest.raises(ValueError, match="need"):
+            SearchConfig(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(FrozenInstanceError):
+        SearchConfig().depth = 3  # type: ignore[misc]
