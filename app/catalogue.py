@@ -132,7 +132,7 @@ def parse_reference(reference: str) -> tuple[Literal["catalogue", "hf", "path"],
     if reference in CATALOGUE:
         return "catalogue", reference
     raise ModelUnavailable(
-        f"no model {reference!r}: name one of {', '.join(sorted(CATALOGUE))}, or hf:owner/name, or path:folder"
+        f"no model {reference!r}: name one of {', '.join(sorted(CATALOGUE))}, hf:owner/name or path:folder"
     )
 
 

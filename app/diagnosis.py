@@ -42,13 +42,11 @@ class Finding:
 def diagnose(settings: Settings) -> list[Finding]:
     """Look at every part; never raises for what a part does."""
     findings = [_software(), _processor(), _disk(settings)]
-    for role, reference in (("encoder", settings.encoder), ("generator", settings.generator)):
-        findings.append(
-            _guarded(role, lambda role=role, reference=reference: _model(settings, role, reference))
-        )  # type: ignore[misc]
+    findings.append(_guarded("encoder", lambda: _model(settings, "encoder", settings.encoder)))
+    findings.append(_guarded("generator", lambda: _model(settings, "generator", settings.generator)))
     try:
         services = build_services(settings)
-    except Exception as error:  # whatever it is, it is the finding
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         return [*findings, Finding(level=Level.BROKEN, subject="database", found=str(error), mend=_DATABASE)]
     findings.append(Finding(level=Level.FINE, subject="database", found=services.engine.dialect.name))
     findings.append(_guarded("documents", lambda: _documents(services)))
@@ -63,7 +61,7 @@ _DATABASE = "check FOOTNOTE_DATABASE_URL and that the server runs; on SQLite, th
 def _guarded(subject: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
-    except Exception as error:  # whatever it is, it is the finding
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         return Finding(level=Level.BROKEN, subject=subject, found=str(error), mend="see the message")
 
 
@@ -122,7 +120,7 @@ def _documents(services: Services) -> Finding:
             .where(Document.deleted_at.is_(None))
             .group_by(DocumentVersion.state)
         ).all()
-    counts = {state: count for state, count in rows}
+    counts = {row[0]: row[1] for row in rows}
     failed = counts.get(State.FAILED, 0)
     return Finding(
         level=Level.NOTE if failed else Level.FINE,

@@ -17,7 +17,8 @@ from app.observability import logger
 from app.settings import Settings
 from ingest.passages import contextual_text
 from retriever.encoder import Encoder
-from retriever.index import Index, IndexEntry, build_index, open_index, verify_index
+from retriever.index import Index, IndexEntry, build_index, open_index
+from retriever.verification import verify_index
 
 VERIFIED_PASSAGES = 20  # known queries: passages that must find themselves before the pointer moves
 SNAPSHOT_ATTEMPTS = 5

@@ -63,6 +63,8 @@ def accept_upload(
     """Store a file's bytes and record the document, still to be parsed.
 
     Args:
+        sessions: The database.
+        settings: Limits, and the folder of stored bytes.
         data: The whole file.
         name: Its file name, for messages.
         uri: The document's address; without one, an address made from the content.
@@ -134,7 +136,7 @@ def parse_version(
         passages = _cut(document, encoder, settings, document_id, version)
     except IngestError as error:
         return _fail(sessions, document_id, version, f"{name!r}: {error}")
-    except Exception as error:  # one document's parser must never stop the other documents of a run
+    except Exception as error:  # noqa: BLE001 - one document's parser must never stop the other documents of a run
         logger().exception("parser_failed", document_id=document_id, version=version)
         return _fail(
             sessions, document_id, version, f"{name!r}: the parser failed ({error!r}); please report it"

@@ -14,9 +14,10 @@ from typing import IO, Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, WorkflowStatus
 
-from app.db.documents import pending_versions, renew_versions_cut_otherwise
 from app.db.document_views import get_outcomes
+from app.db.documents import pending_versions, renew_versions_cut_otherwise
 from app.db.jobs import Progress, get_progress, set_progress
+from app.db.session import migration_lock
 from app.db.tables import new_id
 from app.indexing import build_live_index
 from app.ingesting import cut_name, embed_missing, parse_version, record_near_duplicates
@@ -50,6 +51,8 @@ class JobQueue:
 
     def __init__(self, services: Services) -> None:
         self._reading_sessions = services.reading_sessions
+        with migration_lock(services.engine, services.settings.home):
+            DBOS.migrate(services.settings.jobs_database)
         self._client = DBOSClient(
             system_database_url=services.settings.jobs_database, application_name=APPLICATION
         )
@@ -80,11 +83,11 @@ class JobQueue:
             raise JobNotFound(job_id)
         return self._views(found)[0]
 
-    def list(self, *, limit: int) -> list[JobView]:
+    def recent(self, *, limit: int) -> list[JobView]:
         """The newest jobs first."""
         return self._views(self._client.list_workflows(limit=limit, sort_desc=True, load_input=False))
 
-    def _views(self, workflows: Sequence[WorkflowStatus]) -> "list[JobView]":
+    def _views(self, workflows: Sequence[WorkflowStatus]) -> list[JobView]:
         with self._reading_sessions() as session:
             progress = get_progress(session, [workflow.workflow_id for workflow in workflows])
         return [_view(workflow, progress.get(workflow.workflow_id, Progress())) for workflow in workflows]

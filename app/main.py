@@ -53,5 +53,5 @@ def _warm_up(services: Services) -> None:
     try:
         services.warm_up()
         logger().info("warm")
-    except Exception as error:  # a server without models still takes uploads and explains itself
+    except Exception as error:  # noqa: BLE001 - a server without models still takes uploads and explains itself
         logger().error("warm_up_failed", reason=str(error))

@@ -11,7 +11,7 @@ def configure_logging(level: str) -> None:
     """Send structured events to standard error, as text on a terminal and as JSON otherwise."""
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if terminal else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[

@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     )
     offline: bool = Field(default=False, description="Never ask a model hub or a package index.")
     max_upload_bytes: int = Field(default=50_000_000, gt=0, description="Largest file that is taken in.")
-    max_text_characters: int = Field(default=20_000_000, gt=0, description="Longest text of one document.")
+    max_text_characters: int = Field(default=10_000_000, gt=0, description="Longest text of one document.")
     passage_tokens: int = Field(default=220, ge=32, description="Aimed size of a passage, in encoder tokens.")
     evidence_passages: int = Field(
         default=4, ge=1, le=20, description="Most passages shown to the generator."

@@ -63,7 +63,7 @@ class Jobs(Protocol):
         """One job; raises `JobNotFound`."""
         ...
 
-    def list(self, *, limit: int) -> list[JobView]:
+    def recent(self, *, limit: int) -> list[JobView]:
         """The newest jobs first."""
         ...
 

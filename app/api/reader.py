@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from app.api.dependencies import UsesServices
-from app.db.documents import get_text
 from app.db.document_views import get_document
+from app.db.documents import get_text
 
 router = APIRouter(tags=["reader"])
 

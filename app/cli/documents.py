@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from app.folders import FoundFile, find_files
 from app.ingesting import UploadTooLarge, accept_upload
 from app.jobs import EngineElsewhere, JobEngine, JobQueue
 from app.settings import load_settings
-from app.wiring import JobView, NotReady, Services, build_services, fetch
+from app.wiring import JobView, Services, build_services, fetch
 from ingest.errors import IngestError, UnsupportedType
 
 POLLING_SECONDS = 0.2
@@ -143,44 +143,25 @@ def _make_searchable(
         waiting = bool(pending_versions(session))
     if not versions and current and not waiting:
         return {"index_version": None if live is None else live.id}
-    with running_jobs(services) as queue:
-        return wait_for(queue, queue.ingest(versions), progress)
+    with closing(JobQueue(services)) as queue:
+        job_id = queue.ingest(versions)  # before the engine starts: what is handed over is no orphan
+        with running_jobs(services):
+            return wait_for(queue, job_id, progress)
 
 
 @contextmanager
-def running_jobs(services: Services) -> Iterator[JobQueue]:
-    """A queue whose jobs are run: by a server on the same home folder, or else by this process."""
+def running_jobs(services: Services) -> Iterator[None]:
+    """Jobs are run meanwhile: by a server on the same home folder, or else by this process."""
     engine = JobEngine(services)
     try:
         engine.start()
     except EngineElsewhere:
-        queue = JobQueue(services)
-        yield queue
-        queue.close()
+        yield
         return
     try:
-        queue = JobQueue(services)
-        yield queue
-        queue.close()
+        yield
     finally:
         engine.stop()
-
-
-@contextmanager
-def open_queue() -> Iterator[JobQueue]:
-    """A queue to read from; nothing is run.
-
-    Raises:
-        NotReady: If no job was ever started on this home folder.
-    """
-    services = build_services(load_settings())
-    try:
-        queue = JobQueue(services)
-    except Exception as error:
-        raise NotReady("no job was ever started here; run: footnote ingest PATH") from error
-    yield queue
-    queue.close()
-    services.close()
 
 
 def wait_for(queue: JobQueue, job_id: str, progress: Progress) -> dict[str, Any]:
@@ -231,7 +212,7 @@ def reindex(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
     services = build_services(load_settings())
     with progress_bars() as progress:
         fetch(services.settings, services.settings.encoder, progress)
-        with running_jobs(services) as queue:
+        with closing(JobQueue(services)) as queue, running_jobs(services):
             result = wait_for(queue, queue.reindex(), progress)
     services.close()
     if json:

@@ -1,7 +1,9 @@
 """``footnote serve``, ``models``, ``jobs`` and ``doctor``."""
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -9,6 +11,11 @@ from app.catalogue import CATALOGUE, ModelUnavailable, model_folder, open_model
 from app.cli.output import out, print_json, print_table, progress_bars
 from app.diagnosis import Level, diagnose
 from app.settings import load_settings
+
+if TYPE_CHECKING:
+    from app.wiring import Jobs
+
+T = TypeVar("T")
 
 models = typer.Typer(help="The models that Footnote knows, and those that are here.", no_args_is_help=True)
 jobs = typer.Typer(help="Work in the background.", no_args_is_help=True)
@@ -91,13 +98,22 @@ def fetch_models_command(
         print_table("Models", ("name", "fingerprint", "folder"), rows)
 
 
+def _read_jobs(read: Callable[["Jobs"], T]) -> T:
+    """Ask the queue something; nothing is run."""
+    from app.jobs import JobQueue  # noqa: PLC0415 - loads the parsers
+    from app.wiring import build_services  # noqa: PLC0415
+
+    services = build_services(load_settings())
+    with closing(JobQueue(services)) as queue:
+        answer = read(queue)
+    services.close()
+    return answer
+
+
 @jobs.command("list")
 def list_jobs(limit: Annotated[int, typer.Option(min=1, max=500)] = 20, json: AsJson = False) -> None:
     """The newest jobs."""
-    from app.cli.documents import open_queue  # noqa: PLC0415
-
-    with open_queue() as queue:
-        found = queue.list(limit=limit)
+    found = _read_jobs(lambda queue: queue.recent(limit=limit))
     if json:
         print_json([asdict(job) for job in found])
         return
@@ -110,10 +126,7 @@ def list_jobs(limit: Annotated[int, typer.Option(min=1, max=500)] = 20, json: As
 @jobs.command("show")
 def show_job(job_id: str, json: AsJson = False) -> None:
     """One job: state, progress, result and error."""
-    from app.cli.documents import open_queue  # noqa: PLC0415
-
-    with open_queue() as queue:
-        job = queue.get(job_id)
+    job = _read_jobs(lambda queue: queue.get(job_id))
     if json:
         print_json(asdict(job))
     else:

@@ -10,6 +10,7 @@ from app.cli import documents, operations, questions
 from app.cli.output import err
 from app.observability import configure_logging
 from app.settings import SettingsInvalid, load_settings
+from finetune.suites import SuiteInvalid
 
 app = typer.Typer(
     name="footnote",
@@ -47,7 +48,7 @@ def main() -> None:
         GeneratorError,
         RetrieverError,
         documents.JobFailed,
-        questions.SuiteInvalid,
+        SuiteInvalid,
         OSError,
     )
     try:

@@ -16,7 +16,8 @@ from app.settings import Settings, load_settings
 from app.wiring import Services, build_services, fetch, fetch_models
 from finetune.evaluation import RetrievalReport, evaluate_retrieval
 from finetune.suites import Suite, SuiteInvalid, load_suite
-from retriever.search import SearchConfig, rank_documents, search as search_index
+from retriever.search import SearchConfig, rank_documents
+from retriever.search import search as search_index
 
 MAX_QUESTION = 2000
 EVALUATED_DEPTH = 100  # passages per question: enough for ten documents
@@ -92,6 +93,7 @@ def evaluate(
     with progress_bars() as progress:
         fetch(own, own.encoder, progress)
         services = build_services(own)
+        summary = ingest_files(services, [loaded.documents], uri_prefix=loaded.uri_prefix, progress=progress)
         reports = _evaluate(services, loaded, progress)
     live = services.live_index()
     facts = {
@@ -100,6 +102,7 @@ def evaluate(
         "documents": live.index.manifest.documents,
         "passages": len(live.index),
         "encoder": own.encoder,
+        "failed_files": summary["failed"],
     }
     services.close()
     if json:
@@ -120,14 +123,11 @@ def _suite_folder(settings: Settings, suite: str) -> Path:
         if folder.is_dir():
             return folder
     raise SuiteInvalid(
-        f"no suite {suite!r} in this folder or in {settings.home / 'suites'}; docs/evaluation.md tells how to make one"
+        f"no suite {suite!r} here or in {settings.home / 'suites'}; docs/evaluation.md tells how to make one"
     )
 
 
 def _evaluate(services: Services, suite: Suite, progress: Progress) -> dict[str, RetrievalReport]:
-    summary = ingest_files(services, [suite.documents], uri_prefix=suite.uri_prefix, progress=progress)
-    if summary["failed"]:
-        raise SuiteInvalid(f"{summary['failed'][0]['file']}: {summary['failed'][0]['error']}")
     live, encoder = services.live_index(), services.encoder
     with services.reading_sessions() as session:
         uris = document_uris(session)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.db.documents import DocumentNotFound
 from app.db.tables import Document, DocumentVersion, NearDuplicate, Passage, Product
@@ -32,10 +32,12 @@ class DocumentView:
     near_duplicates: tuple[str, ...]
 
 
-def _views() -> Select[tuple[Document, DocumentVersion, str | None]]:
+def _views() -> Select[Document, DocumentVersion, str | None]:
+    any_version = aliased(DocumentVersion)
     newest = (
-        select(func.max(DocumentVersion.version))
-        .where(DocumentVersion.document_id == Document.id)
+        select(func.max(any_version.version))
+        .where(any_version.document_id == Document.id)
+        .correlate(Document)
         .scalar_subquery()
     )
     return (
@@ -46,9 +48,14 @@ def _views() -> Select[tuple[Document, DocumentVersion, str | None]]:
     )
 
 
-def _as_views(
-    session: Session, rows: Sequence[tuple[Document, DocumentVersion, str | None]]
-) -> list[DocumentView]:
+_Row = tuple[Document, DocumentVersion, str | None]
+
+
+def _as_row(document: Document, newest: DocumentVersion, product: str | None) -> _Row:
+    return document, newest, product
+
+
+def _as_views(session: Session, rows: Sequence[_Row]) -> list[DocumentView]:
     ids = [document.id for document, _, _ in rows]
     counts = {
         row.document_id: row.passages
@@ -93,7 +100,7 @@ def list_documents(session: Session, *, after: str | None, limit: int) -> list[D
     query = _views().order_by(Document.id).limit(limit)
     if after is not None:
         query = query.where(Document.id > after)
-    return _as_views(session, [tuple(row) for row in session.execute(query)])
+    return _as_views(session, [_as_row(*row) for row in session.execute(query)])
 
 
 def get_document(session: Session, document_id: str) -> DocumentView:
@@ -105,7 +112,7 @@ def get_document(session: Session, document_id: str) -> DocumentView:
     row = session.execute(_views().where(Document.id == document_id)).first()
     if row is None:
         raise DocumentNotFound(document_id)
-    return _as_views(session, [tuple(row)])[0]
+    return _as_views(session, [_as_row(*row)])[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,13 +68,14 @@ def alembic_config(connection: Connection | None = None, url: str | None = None)
 
 def migrate(engine: Engine, lock_folder: Path) -> None:
     """Bring the schema up to date; safe when several processes start at once."""
-    with _migration_lock(engine, lock_folder), engine.connect() as connection:
+    with migration_lock(engine, lock_folder), engine.connect() as connection:
         command.upgrade(alembic_config(connection), "head")
         connection.commit()
 
 
 @contextmanager
-def _migration_lock(engine: Engine, lock_folder: Path) -> Iterator[None]:
+def migration_lock(engine: Engine, lock_folder: Path) -> Iterator[None]:
+    """Holds back every other process that would change a schema of this database."""
     if engine.dialect.name == "postgresql":
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})

@@ -28,7 +28,7 @@ _FEWEST_LINKS = 3
 
 
 def content_root(root: Any) -> tuple[bool, Any]:
-    """The element that holds a page's content, and whether that is the whole page for want of a better one."""
+    """Whether a page names no part as its content, and the element that holds the content."""
     mains = [*root.iter("main"), *root.xpath("//*[@role='main']"), *_only_article(root)]
     for candidate in mains:
         if any(text.strip() for text in candidate.itertext()):

@@ -137,11 +137,15 @@ def _version_note(source: DirectiveSource, parser: MarkupParser) -> list[nodes.N
 def _signature(source: DirectiveSource, parser: MarkupParser) -> list[nodes.Node]:
     label = ", ".join(signature_of(source.name, line) for line in _joined_lines(source.argument))
     directive = plain_name(source.name)
-    return [Signature("", *parser.content_nodes(source.content), label=label, directive=directive)] if label else []
+    return (
+        [Signature("", *parser.content_nodes(source.content), label=label, directive=directive)]
+        if label
+        else []
+    )
 
 
 def _joined_lines(lines: Sequence[str]) -> list[str]:
-    """Signatures, one a line; a line that leaves a bracket open goes on in the next, as does ``\\``."""
+    """Signatures, one a line; one that leaves a bracket open or ends in a backslash takes in the next."""
     joined: list[str] = []
     for line in lines:
         open_brackets = joined and joined[-1].count("(") > joined[-1].count(")")
@@ -160,6 +164,12 @@ def _names(source: DirectiveSource, _parser: MarkupParser) -> list[nodes.Node]:
 
 def _image(source: DirectiveSource, _parser: MarkupParser) -> list[nodes.Node]:
     return [nodes.image(alt=source.options.get("alt", ""))]
+
+
+def _raw(source: DirectiveSource, _parser: MarkupParser) -> list[nodes.Node]:
+    """HTML that is passed through; what is raw for LaTeX and the like has no readers here."""
+    html = "\n".join(source.content)
+    return [nodes.raw("", html, format="html")] if "html" in source.argument else []
 
 
 def _titled(source: DirectiveSource, parser: MarkupParser) -> list[nodes.Node]:
@@ -201,6 +211,7 @@ _MAKERS: dict[Treatment, Callable[[DirectiveSource, MarkupParser], list[nodes.No
     Treatment.NAMES: _names,
     Treatment.IMAGE: _image,
     Treatment.MODULE: _module,
+    Treatment.RAW: _raw,
     Treatment.CARD: _card,
     Treatment.TAB: _tab,
     Treatment.TITLED: _titled,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from docutils import nodes
 
+from ingest.formats.html import write_html
 from ingest.formats.signatures import (
-    INVISIBLE,
     Anchor,
     Labelled,
     Signature,
@@ -25,8 +25,6 @@ _FIELD_NAMES = {"rtype": "Return type", "return": "Returns", "returns": "Returns
 
 def inline_text(node: nodes.Node, document: nodes.document | None = None) -> str:
     """The text of inline markup, code in backticks, white space as it stands in the source."""
-    if isinstance(node, nodes.Text):
-        return str(node)
     if isinstance(node, nodes.literal):
         return f"`{node.astext()}`"
     if isinstance(node, nodes.image):
@@ -35,8 +33,8 @@ def inline_text(node: nodes.Node, document: nodes.document | None = None) -> str
         return f"[{node.astext()}]"
     if document and isinstance(node, nodes.substitution_reference):
         return _substitution_text(node, document)
-    if isinstance(node, nodes.system_message):
-        return ""
+    if not node.children or isinstance(node, nodes.system_message):
+        return str(node) if isinstance(node, nodes.Text) else ""
     return "".join(inline_text(child, document) for child in node.children)
 
 
@@ -65,6 +63,8 @@ class DoctreeReader:
         self._document = document
         self._level = base_level
         self._anchors: list[nodes.Element] = []
+        self._heading = ""
+        self._has_begun = False
         self._readers: dict[type[nodes.Element], Callable[[nodes.Element], None]] = {
             nodes.section: self._section,
             nodes.title: self._title,
@@ -74,6 +74,7 @@ class DoctreeReader:
             nodes.enumerated_list: self._list,
             nodes.list_item: self._list_item,
             nodes.definition_list_item: self._definition,
+            nodes.field_list: self._field_list,
             nodes.field: self._field,
             nodes.option_list_item: self._option,
             nodes.line_block: self._line_block,
@@ -81,6 +82,7 @@ class DoctreeReader:
             nodes.footnote: self._footnote,
             nodes.citation: self._footnote,
             nodes.image: self._paragraph,
+            nodes.raw: lambda node: write_html(writer, node.astext()),
             nodes.system_message: self._system_message,
             Labelled: self._labelled,
             Anchor: self._anchors.append,
@@ -95,6 +97,7 @@ class DoctreeReader:
         if not isinstance(node, (nodes.section, nodes.title, Anchor)):
             self._release_anchors()
         reader = self._readers.get(type(node))
+        self._has_begun = self._has_begun or reader != self._field_list
         if reader:
             reader(node)
         elif isinstance(node, nodes.TextElement):
@@ -128,6 +131,7 @@ class DoctreeReader:
     def _title(self, node: nodes.Element) -> None:
         text = self._inline(node)
         if isinstance(node.parent, nodes.section):
+            self._heading = text
             self._writer.heading(self._level, text)
         else:
             self._writer.paragraph(text)
@@ -148,7 +152,7 @@ class DoctreeReader:
         self._level += headed
         if headed:
             self._writer.heading(self._level, heading)
-        if heading != label:
+        if label not in {heading, self._heading}:
             self._writer.paragraph(label)
         self._children(node, closed=headed)
         self._level -= headed
@@ -179,16 +183,20 @@ class DoctreeReader:
                 self._children(child, closed=False)
         self._writer.end_lead_in()
 
+    def _field_list(self, node: nodes.Element) -> None:
+        """Leave out the fields above a document's first text: ``:orphan:`` and other metadata."""
+        if self._has_begun or not isinstance(node.parent, nodes.document):
+            self._children(node, closed=False)
+
     def _field(self, node: nodes.Element) -> None:
-        name, body = node.children[0], node.children[-1]
+        name, body = _first_and_last(node)
         text = _FIELD_PREFIX.sub("", self._inline(name))
-        if not isinstance(node.parent.parent, nodes.document):
-            self._writer.lead_in(_FIELD_NAMES.get(text.lower(), text))
-            self._children(body, closed=False)
-            self._writer.end_lead_in()
+        self._writer.lead_in(_FIELD_NAMES.get(text.lower(), text))
+        self._children(body, closed=False)
+        self._writer.end_lead_in()
 
     def _option(self, node: nodes.Element) -> None:
-        options, description = node.children[0], node.children[-1]
+        options, description = _first_and_last(node)
         self._writer.lead_in(f"`{', '.join(option.astext() for option in options.children)}`")
         self._children(description, closed=False)
         self._writer.end_lead_in()
@@ -227,6 +235,14 @@ class DoctreeReader:
                 self._writer.paragraph(words[0])
             else:
                 self._writer.code(source.astext())
+
+
+def _first_and_last(node: nodes.Element) -> tuple[nodes.Element, nodes.Element]:
+    """The two elements that a field or an option is made of."""
+    first, last = node.children[0], node.children[-1]
+    assert isinstance(first, nodes.Element)
+    assert isinstance(last, nodes.Element)
+    return first, last
 
 
 def _is_outermost_text(node: nodes.Node) -> bool:

@@ -7,16 +7,26 @@ from lxml import etree
 
 from ingest.document import ParsedDocument, visible_text
 from ingest.errors import DamagedFile
-from ingest.media_types import MediaType
 from ingest.formats.boilerplate import content_root, is_boilerplate, is_link_list
 from ingest.formats.writer import BlockWriter, single_line
-
+from ingest.media_types import MediaType
 
 _DEEPEST_NESTING = 1000  # libxml2 itself stops at 2048, without a word
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _BLOCKS = frozenset(
     [
-        *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog"),
+        *(
+            "address",
+            "article",
+            "aside",
+            "blockquote",
+            "body",
+            "caption",
+            "center",
+            "dd",
+            "details",
+            "dialog",
+        ),
         *("div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html"),
         *("legend", "li", "main", "menu", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody"),
         *("td", "tfoot", "th", "thead", "tr", "ul", *_HEADINGS),

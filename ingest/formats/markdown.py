@@ -7,16 +7,16 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ingest.document import ParsedDocument
-from ingest.media_types import MediaType
 from ingest.formats.html import write_html
-from ingest.formats.myst import EVALUATED_RST, unfold_directives, without_front_matter
+from ingest.formats.myst import EVALUATED_RST, RAW_HTML, unfold_directives, without_front_matter
 from ingest.formats.restructuredtext import write_restructuredtext
 from ingest.formats.sphinx import role_text
 from ingest.formats.writer import BlockWriter, single_line
-
+from ingest.media_types import MediaType
 
 _ROLE = re.compile(r"\{(?P<role>[\w:.+-]+)\}$")
 _LINE_BREAK_TAG = re.compile(r"<br\s*/?>", re.IGNORECASE)
+_DEEPEST_NESTING = 100  # deeper text is left out; the parser recurses
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 
 
@@ -34,7 +34,7 @@ def parse_markdown(text: str, *, name: str) -> ParsedDocument:
 
 def write_markdown(writer: BlockWriter, text: str) -> None:
     """Write Markdown into an open document."""
-    parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"maxNesting": _DEEPEST_NESTING}).enable(["table", "strikethrough"])
     reader = _TokenReader(writer)
     for token in parser.parse(unfold_directives(text)):
         reader.take(token)
@@ -85,13 +85,19 @@ class _TokenReader:
         self._rows[-1].append(self._text)
 
     def _fence(self, token: Token) -> None:
-        if token.info.strip() != EVALUATED_RST:
+        info = token.info.strip()
+        if info == EVALUATED_RST:
+            self._evaluated_rst(token.content)
+        elif info == RAW_HTML:
+            write_html(self._writer, token.content)
+        else:
             self._writer.code(token.content)
-            return
+
+    def _evaluated_rst(self, source: str) -> None:
         try:
-            write_restructuredtext(self._writer, token.content, base_level=self._writer.level)
+            write_restructuredtext(self._writer, source, base_level=self._writer.level)
         except RecursionError:  # nested deeper than docutils can follow: better its source than nothing
-            self._writer.code(token.content)
+            self._writer.code(source)
 
 
 def inline_text(tokens: Sequence[Token]) -> str:

@@ -8,9 +8,10 @@ from ingest.formats.sphinx import Treatment, lead_in_of, plain_name, signature_o
 from ingest.formats.writer import as_lead_in
 
 EVALUATED_RST = "{eval-rst}"
+RAW_HTML = "{raw} html"
 _DEEPEST_NESTING = 50
 _LONGEST_OPTIONS = 30  # lines; a YAML header of a directive that is longer than this is content
-_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,}|:{3,})[ \t]*(?P<info>[^`\n]*)$")
+_FENCE = re.compile(r"(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,}|:{3,})[ \t]*(?P<info>.*)$")
 _DIRECTIVE = re.compile(r"\{(?P<name>[\w:.+-]+)\}[ \t]*(?P<argument>.*)$")
 _BARE_DIRECTIVE = re.compile(r"(?P<name>[A-Za-z]\w*)[ \t]*\[?(?P<argument>[^\]]*)\]?[ \t]*$")
 _OPTION = re.compile(r"\s*:(?P<name>[\w-]+):(?:\s+(?P<value>.*))?$")
@@ -67,7 +68,7 @@ class _Unfolder:
             line = self._lines[self._position]
             self._position += 1
             fence = _FENCE.match(line)
-            if not (fence and (self._closes(fence) or self._opens(fence))):
+            if not (fence and _is_fence(fence) and (self._closes(fence) or self._opens(fence))):
                 in_code = bool(self._open) and self._open[-1].is_code
                 self._show(line if in_code or not _MARKUP_LINE.match(line) else "")
         return self._unfolded
@@ -84,11 +85,12 @@ class _Unfolder:
         """End the fence that these marks close, and those that were left open inside of it."""
         if not self._open or match["info"].strip():
             return False
-        candidates = self._open[-1:] if self._open[-1].is_code else self._open[::-1]
-        for fence in candidates:
-            if match["marks"].startswith(fence.marks):
-                del self._open[self._open.index(fence) + 1 :]
-                self._show(fence.closing)
+        marks = match["marks"]
+        outermost = len(self._open) - 1 if self._open[-1].is_code else 0
+        for position in range(len(self._open) - 1, outermost - 1, -1):
+            if marks.startswith(self._open[position].marks):
+                del self._open[position + 1 :]
+                self._show(self._open[position].closing)
                 self._open.pop()
                 return True
         return False
@@ -114,8 +116,8 @@ class _Unfolder:
     def _open_directive(self, match: re.Match[str], directive: re.Match[str]) -> None:
         name, argument = directive["name"], directive["argument"].strip()
         treatment = treatment_of(name)
-        if plain_name(name) == EVALUATED_RST.strip("{}"):
-            self._open_code(match, EVALUATED_RST)
+        if match["info"].strip() in {EVALUATED_RST, RAW_HTML}:
+            self._open_code(match, match["info"].strip())
             return
         options = self._take_options()
         lead_in = _lead_in(treatment, name, argument, options)
@@ -123,7 +125,7 @@ class _Unfolder:
         if treatment is Treatment.CODE:
             self._open_code(match, _language(name, argument))
             return
-        shows = self._shows and treatment not in {Treatment.DROP, Treatment.IMAGE}
+        shows = self._shows and treatment not in {Treatment.DROP, Treatment.IMAGE, Treatment.RAW}
         self._open.append(_Fence(match["marks"], shows, is_code=False, closing=""))
 
     def _take_options(self) -> dict[str, str]:
@@ -148,9 +150,14 @@ class _Unfolder:
         return self._position
 
 
+def _is_fence(match: re.Match[str]) -> bool:
+    """A run of backticks with another one behind it on the line is code inside of the line."""
+    return not (match["marks"].startswith("`") and "`" in match["info"])
+
+
 def _lead_in(treatment: Treatment, name: str, argument: str, options: dict[str, str]) -> str:
     """The line that stands for a directive's first line and its options."""
-    if treatment in {Treatment.DROP, Treatment.IMAGE, Treatment.CONTENT}:
+    if treatment in {Treatment.DROP, Treatment.IMAGE, Treatment.CONTENT, Treatment.RAW}:
         return options.get("alt", "")
     if treatment is Treatment.CODE:
         caption = options.get("caption", "")

@@ -9,10 +9,9 @@ from typing import Any
 
 from ingest.document import ParsedDocument
 from ingest.errors import DamagedFile
-from ingest.media_types import MediaType
 from ingest.formats.markdown import write_markdown
 from ingest.formats.writer import BlockWriter
-
+from ingest.media_types import MediaType
 
 _LONGEST_OUTPUT = 2000  # characters; longer ones are logs and dumps
 

@@ -4,10 +4,9 @@ import re
 import textwrap
 
 from ingest.document import BlockKind, DocumentBuilder, ParsedDocument, clean_text
-from ingest.media_types import MediaType
 from ingest.formats.titles import choose_title
 from ingest.formats.writer import single_line
-
+from ingest.media_types import MediaType
 
 _BLANK_LINES = re.compile(r"\n{2,}")
 _UNDERLINE = re.compile(r"([=\-~^*#])\1{2,}")

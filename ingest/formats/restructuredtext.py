@@ -5,7 +5,9 @@ registered there: this parser has its own states, which treat every directive an
 Files are never included, nothing is fetched, and raw HTML is left out.
 """
 
+import functools
 import re
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,16 +17,18 @@ from docutils.parsers.rst import states
 from docutils.transforms import references
 
 from ingest.document import ParsedDocument
-from ingest.media_types import MediaType
 from ingest.formats.directives import directive_nodes
 from ingest.formats.doctree import DoctreeReader, inline_text
 from ingest.formats.plain import parse_plain
 from ingest.formats.sphinx import role_text
 from ingest.formats.writer import BlockWriter, single_line
-
+from ingest.media_types import MediaType
 
 _BUILT_IN = frozenset({"replace", "unicode", "table", "csv-table", "list-table"})
 _DIRECTIVE = states.Body.explicit.constructs[-1][1]
+_SETTINGS_LOCK = threading.Lock()
+_INCLUSION_END = 'end of inclusion from "'
+_LONGEST_PARAGRAPH = 10_000  # docutils looks for the end of each unclosed quote in all that follows
 _NEVER = 6  # one above docutils' gravest message
 
 
@@ -57,7 +61,8 @@ def write_restructuredtext(writer: BlockWriter, text: str, *, base_level: int = 
 
 
 def _settings(text_length: int) -> Any:
-    settings = frontend.get_default_settings(rst.Parser)
+    with _SETTINGS_LOCK:
+        settings = _default_settings().copy()
     settings.file_insertion_enabled = False
     settings.raw_enabled = False
     settings.report_level = settings.halt_level = _NEVER
@@ -68,18 +73,34 @@ def _settings(text_length: int) -> Any:
     return settings
 
 
-def _inliner() -> states.Inliner:
-    """Inline markup where every role is known.
+@functools.cache
+def _default_settings() -> Any:
+    """docutils' own settings, made once: making them is slow, and silences warnings for all threads."""
+    return frontend.get_default_settings(rst.Parser)
 
-    The one method is replaced on the instance: docutils reads its patterns from the instance's own
-    class, which a subclass would leave empty.
+
+def _inliner() -> states.Inliner:
+    """Inline markup where every role is known, and where very long paragraphs stay as they are.
+
+    Methods are replaced on the instance: docutils reads its patterns from the instance's own class,
+    which a subclass would leave empty.
     """
     inliner = states.Inliner()
-    inliner.interpreted = _interpreted  # type: ignore[method-assign]
+    parse_markup = inliner.parse
+
+    def parse(text: str, lineno: int, memo: Any, parent: Any) -> Any:
+        if len(text) > _LONGEST_PARAGRAPH:
+            return [nodes.Text(text)], []
+        return parse_markup(text, lineno, memo, parent)
+
+    inliner.parse = parse  # type: ignore[method-assign]
+    inliner.interpreted = _interpreted  # type: ignore[assignment, method-assign]
     return inliner
 
 
-def _interpreted(rawsource: str, text: str, role: str, _line: int) -> tuple[list[nodes.Node], list[nodes.Node]]:
+def _interpreted(
+    rawsource: str, text: str, role: str, _line: int
+) -> tuple[list[nodes.Node], list[nodes.Node]]:
     """Replace ``:role:`text``` by what a reader sees of it."""
     return [nodes.inline(rawsource, role_text(role or "", nodes.unescape(text)))], []
 
@@ -99,6 +120,12 @@ class _SphinxDirectives:
         if found:
             return self.directive(found)  # type: ignore[no-any-return]
         return super().explicit_construct(match)  # type: ignore[misc, no-any-return]
+
+    def comment(self: Any, match: re.Match[str]) -> tuple[list[nodes.Node], bool]:
+        """Leave a comment out; one that poses as the end of an included file ends an empty log."""
+        if match.string[match.end() :].strip().startswith(_INCLUSION_END):
+            self.document.include_log.append(("", ()))
+        return super().comment(match)  # type: ignore[misc, no-any-return]
 
     def directive(self: Any, match: re.Match[str], **presets: Any) -> tuple[list[nodes.Node], bool]:
         """Turn a directive into nodes; none of them is an error."""

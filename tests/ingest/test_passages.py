@@ -253,6 +253,16 @@ def test_a_block_whole_within_the_maximum_is_not_cut_at_the_target() -> None:
     assert len(cut(document, target=20, maximum=50)) == 1
 
 
+def test_code_that_fits_alone_is_not_cut_for_its_lead_in() -> None:
+    document = build((PARAGRAPH, "Run this:", 0), (CODE, words(45), 0))
+    assert [p.text for p in cut(document)] == ["Run this:", words(45)]
+
+
+def test_a_lead_in_goes_with_the_beginning_of_code_that_must_be_cut() -> None:
+    document = build((PARAGRAPH, "Run this:", 0), (CODE, "\n".join([words(10)] * 6), 0))
+    assert cut(document)[0].text.startswith("Run this:\n\nword")
+
+
 def test_passages_know_page_and_time() -> None:
     builder = DocumentBuilder()
     for page in (3, 4, 5):
@@ -278,21 +288,3 @@ def test_sizes_that_contradict_each_other_are_refused(target: int, maximum: int)
 def test_a_maximum_without_room_for_text_is_refused() -> None:
     with pytest.raises(ValueError, match="no room"):
         cut(build((PARAGRAPH, "x y", 0), title="four words of title"), target=6, maximum=6)
-
-
-@pytest.mark.parametrize(
-    ("title", "path", "text", "expected"),
-    [
-        ("T", (), "x", "T\nx"),
-        ("T", ("A", "B"), "x", "T > A > B\nx"),
-        ("Using `git`", ("Using git", "B"), "x", "Using git > B\nx"),
-        ("T", ("A", "B"), "B\n\nx", "T > A\nB\n\nx"),
-        ("T", ("A", "B"), "A\n\nB\n\nx", "T\nA\n\nB\n\nx"),
-        ("T", ("A", "B"), "Bx", "T > A > B\nBx"),
-        ("T", ("T",), "T\n\nx", "T\n\nx"),
-        ("t" * 150, ("A" * 20, "B"), "x", "A" * 20 + " > B\nx"),
-        ("t" * 200, (), "x", "t" * 157 + "…\nx"),
-    ],
-)
-def test_contextual_text(title: str, path: tuple[str, ...], text: str, expected: str) -> None:
-    assert contextual_text(title, path, text) == expected

@@ -13,7 +13,8 @@ from retriever.words import words
 
 BuildIndex = Callable[[Sequence[IndexEntry]], Index]
 PRODUCTS = ("tune", "serve", None)
-VOCABULARY = "trial search cluster actor deploy model retry memory queue node worker replica".split()
+VOCABULARY = ["trial", "search", "cluster", "actor", "deploy", "model", "retry", "memory", "queue", "node"]
+VOCABULARY += ["worker", "replica"]
 QUESTIONS = ["deploy a model replica", "how does a worker retry?", "memory of a node", "unheard words only"]
 
 
@@ -174,6 +175,6 @@ def test_wrong_settings_are_refused(index: Index, encoder: Encoder) -> None:
         {"passages_per_document": 0},
     ):
         with pytest.raises(ValueError, match="need"):
-            SearchConfig(**wrong)  # type: ignore[arg-type]
+            SearchConfig(**wrong)
     with pytest.raises(FrozenInstanceError):
         SearchConfig().depth = 3  # type: ignore[misc]

@@ -65,10 +65,11 @@ def test_no_text_gives_no_row(loaded: Encoder) -> None:
 
 def test_tokens_are_read_up_to_the_limit_and_not_beyond(loaded: Encoder) -> None:
     base = ["word"] * (loaded.max_tokens + 5)
-    texts = [" ".join(base)]
-    for place in (loaded.max_tokens, loaded.max_tokens - 1):
-        texts.append(" ".join([*base[:place], "elephant", *base[place + 1 :]]))
-    whole, beyond, inside = loaded.encode_passages(texts)
+    beyond_limit, last_read = list(base), list(base)
+    beyond_limit[loaded.max_tokens] = last_read[loaded.max_tokens - 1] = "elephant"
+    whole, beyond, inside = loaded.encode_passages(
+        [" ".join(text) for text in (base, beyond_limit, last_read)]
+    )
     np.testing.assert_array_equal(whole, beyond)
     assert not np.array_equal(whole, inside)
 
@@ -77,7 +78,7 @@ def test_offsets_point_at_every_token_of_a_text_of_any_length(
     loaded: Encoder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert loaded.token_offsets("stop trials early") == [0, 5, 12]
-    assert loaded.token_offsets("  preprocessing") == [2, 5, 9]  # pre ##pro ##cess ##ing begins so
+    assert loaded.token_offsets("  preprocessing") == [2, 6, 8, 11]  # prep ##ro ##ces ##sing
     assert loaded.token_offsets("") == []
     assert loaded.token_offsets("word " * 4000) == list(range(0, 20_000, 5))
     assert capfd.readouterr() == ("", "")
@@ -120,15 +121,17 @@ def test_prompts_go_before_questions_and_passages(
 def test_the_fingerprint_names_all_that_changes_vectors(
     encoder_folder: Path, tmp_path: Path, loaded: Encoder
 ) -> None:
-    assert load_encoder(encoder_folder, weights_sha256="abc").fingerprint == loaded.fingerprint
-    assert load_encoder(encoder_folder, weights_sha256="abd").fingerprint != loaded.fingerprint
-    prompted = with_prompts(encoder_folder, tmp_path / "copy", {"query": "q: "})
-    assert load_encoder(prompted, weights_sha256="abc").fingerprint != loaded.fingerprint
-    shorter = json.loads((prompted / "sentence_bert_config.json").read_text())
-    (prompted / "sentence_bert_config.json").write_text(json.dumps({**shorter, "max_seq_length": 128}))
-    short = load_encoder(prompted, weights_sha256="abc")
-    assert short.max_tokens == 126
-    assert short.fingerprint != load_encoder(encoder_folder, weights_sha256="abc").fingerprint
+    same, other_weights = (load_encoder(encoder_folder, weights_sha256=weights) for weights in ("abc", "abd"))
+    prompted = with_prompts(encoder_folder, tmp_path / "prompted", {"query": "q: "})
+    other_prompt = load_encoder(prompted, weights_sha256="abc")
+    shorter = with_prompts(encoder_folder, tmp_path / "shorter", {})
+    limits = json.loads((shorter / "sentence_bert_config.json").read_text())
+    (shorter / "sentence_bert_config.json").write_text(json.dumps({**limits, "max_seq_length": 128}))
+    other_length = load_encoder(shorter, weights_sha256="abc")
+    assert same.fingerprint == loaded.fingerprint
+    others = {encoder.fingerprint for encoder in (other_weights, other_prompt, other_length, loaded)}
+    assert len(others) == 4
+    assert other_length.max_tokens == 126
 
 
 @pytest.mark.parametrize("damage", ["absent", "no model", "no tokenizer", "cut weights"])

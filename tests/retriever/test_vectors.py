@@ -102,48 +102,49 @@ def test_a_row_that_is_not_a_unit_vector_is_refused(tmp_path: Path, wrong: float
     assert raised.value.row == 2
 
 
-class TestGraph:
+@pytest.fixture(scope="module")
+def many() -> Vectors:
+    return unit_rows(3000, seed=5)
+
+
+@pytest.fixture(scope="module")
+def graph(many: Vectors, tmp_path_factory: pytest.TempPathFactory) -> VectorIndex:
     """Above the limit: an HNSW graph."""
+    return written(tmp_path_factory.mktemp("graph"), many, exact_limit=1000)
 
-    COUNT = 3000
 
-    @pytest.fixture(scope="class")
-    def vectors(self) -> Vectors:
-        return unit_rows(self.COUNT, seed=5)
+def test_a_graph_finds_nearly_all_that_brute_force_finds(graph: VectorIndex, many: Vectors) -> None:
+    asked = unit_rows(50, seed=6)
+    found = [
+        len(set(ranking.rows.tolist()) & set(brute_force(many, query, 10)))
+        for query, ranking in zip(asked, graph.search(asked, k=10), strict=True)
+    ]
+    assert sum(found) >= 0.97 * 500
 
-    @pytest.fixture(scope="class")
-    def index(self, vectors: Vectors, tmp_path_factory: pytest.TempPathFactory) -> VectorIndex:
-        return written(tmp_path_factory.mktemp("graph"), vectors, exact_limit=1000)
 
-    def test_it_finds_nearly_all_that_brute_force_finds(self, index: VectorIndex, vectors: Vectors) -> None:
-        asked = unit_rows(50, seed=6)
-        found = [
-            len(set(ranking.rows.tolist()) & set(brute_force(vectors, query, 10)))
-            for query, ranking in zip(asked, index.search(asked, k=10), strict=True)
-        ]
-        assert sum(found) >= 0.97 * 500
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.3])
+def test_a_narrow_filter_of_a_graph_is_exact(graph: VectorIndex, many: Vectors, share: float) -> None:
+    allowed = np.random.default_rng(7).random(len(many)) < share
+    for query in unit_rows(10, seed=8):
+        [ranking] = graph.search(query[None], k=20, allowed=allowed)
+        assert ranking.rows.tolist() == brute_force(many, query, 20, allowed)
 
-    @pytest.mark.parametrize("share", [0.001, 0.05, 0.3])
-    def test_a_narrow_filter_is_exact(self, index: VectorIndex, vectors: Vectors, share: float) -> None:
-        allowed = np.random.default_rng(7).random(self.COUNT) < share
-        for query in unit_rows(10, seed=8):
-            [ranking] = index.search(query[None], k=20, allowed=allowed)
-            assert ranking.rows.tolist() == brute_force(vectors, query, 20, allowed)
 
-    def test_a_wide_filter_gives_k_allowed_rows(self, index: VectorIndex) -> None:
-        allowed = np.random.default_rng(7).random(self.COUNT) < 0.8
-        for query in unit_rows(10, seed=8):
-            [ranking] = index.search(query[None], k=50, allowed=allowed)
-            assert len(ranking) == 50
-            assert allowed[ranking.rows].all()
-
-    def test_hiding_what_is_nearest_still_gives_k(self, index: VectorIndex, vectors: Vectors) -> None:
-        query = unit_rows(1, seed=9)
-        allowed = np.ones(self.COUNT, dtype=bool)
-        allowed[brute_force(vectors, query[0], 1500)] = False
-        [ranking] = index.search(query, k=30, allowed=allowed)
-        assert len(ranking) == 30
+def test_a_wide_filter_of_a_graph_gives_k_allowed_rows(graph: VectorIndex, many: Vectors) -> None:
+    allowed = np.random.default_rng(7).random(len(many)) < 0.8
+    for query in unit_rows(10, seed=8):
+        [ranking] = graph.search(query[None], k=50, allowed=allowed)
+        assert len(ranking) == 50
         assert allowed[ranking.rows].all()
+
+
+def test_hiding_what_is_nearest_in_a_graph_still_gives_k(graph: VectorIndex, many: Vectors) -> None:
+    query = unit_rows(1, seed=9)
+    allowed = np.ones(len(many), dtype=bool)
+    allowed[brute_force(many, query[0], 1500)] = False
+    [ranking] = graph.search(query, k=30, allowed=allowed)
+    assert len(ranking) == 30
+    assert allowed[ranking.rows].all()
 
 
 def test_threads_may_search_at_once(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_threads_may_search_at_once(tmp_path: Path) -> None:
     allowed = np.arange(500) % 3 == 0
 
     def ask(query: Vectors) -> list[int]:
-        return index.search(query[None], k=8, allowed=allowed)[0].rows.tolist()
+        return [int(row) for row in index.search(query[None], k=8, allowed=allowed)[0].rows]
 
     asked = unit_rows(64, seed=2)
     with ThreadPoolExecutor(8) as pool:
