@@ -58,6 +58,10 @@ format: $(VENV)/.checks ## format the code and mend what ruff can mend
 bench: setup ## measure speed and memory as ratios; see docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.run
 
+.PHONY: suite-ray
+suite-ray: setup ## make the evaluation suite "ray" from DATA=path/to/ray_docs
+	@$(BIN)/python -m benchmarks.ray_suite "$(DATA)"
+
 .PHONY: clean
 clean: ## remove the environment and caches, keep var/
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -22,7 +22,7 @@ from app.downloads import Progress
 from app.main import create_app
 from app.observability import configure_logging
 from app.rendering import render_answer
-from app.settings import Settings, load_settings
+from app.settings import Settings, calm_idle_threads, load_settings
 from app.wiring import Services, build_services, fetch_models
 
 DJANGO = "Django==5.2"
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, help="a folder of your own documents; Django's if not given")
     parser.add_argument("--stop", action="store_true", help="end after the answers instead of serving on")
     arguments = parser.parse_args()
+    calm_idle_threads()
     configure_logging("warning")
     settings = load_settings(home=_home(arguments.docs))
     try:
@@ -64,7 +65,7 @@ def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
     settings = load_settings(home=settings.home, models=models)
     with progress_bars() as progress:
         fetch_models(settings, progress)
-        folder = _django_docs(settings.home, progress) if docs is None else docs.resolve()
+        folder = django_docs(settings.home, progress) if docs is None else docs.resolve()
         services = build_services(settings)
         summary = ingest_files(services, [folder], uri_prefix=_prefix(docs), progress=progress)
         questions = DJANGO_QUESTIONS if docs is None else _own_questions(services)
@@ -100,7 +101,7 @@ def _own_questions(services: Services) -> Sequence[str]:
     return [f"What do the documents say about {title}?" for title in titles[::step][:3]]
 
 
-def _django_docs(home: Path, progress: Progress) -> Path:
+def django_docs(home: Path, progress: Progress) -> Path:
     """Django's ``docs/`` folder, out of its source distribution, fetched once with pip."""
     target = home / "django-docs"
     if target.is_dir():

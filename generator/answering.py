@@ -36,11 +36,18 @@ def answer_question(
     config: AnswerConfig,
     *,
     conversation: Sequence[Message] = (),
+    subjects: Sequence[str] = (),
     should_stop: Callable[[], bool] | None = None,
 ) -> Answer:
     """Answer a question; see `stream_answer`, of which this is the last event."""
     events = stream_answer(
-        question, evidence, generator, config, conversation=conversation, should_stop=should_stop
+        question,
+        evidence,
+        generator,
+        config,
+        conversation=conversation,
+        subjects=subjects,
+        should_stop=should_stop,
     )
     answers = [event for event in events if isinstance(event, Answer)]
     return answers[-1]
@@ -53,6 +60,7 @@ def stream_answer(
     config: AnswerConfig,
     *,
     conversation: Sequence[Message] = (),
+    subjects: Sequence[str] = (),
     should_stop: Callable[[], bool] | None = None,
 ) -> Iterator[AnswerPart | Answer]:
     """Answer a question from evidence, and give out every sentence once it is checked.
@@ -63,6 +71,8 @@ def stream_answer(
         generator: Writes the answer.
         config: Budgets and thresholds.
         conversation: Earlier messages, oldest first.
+        subjects: Names that all evidence is about without saying so, such as products; a sentence
+            may use them freely.
         should_stop: Asked while the model writes; when it says yes, the answer ends there.
 
     Yields:
@@ -71,8 +81,8 @@ def stream_answer(
         for word; if there are none, the answer is a refusal that says what was found.
     """
     shown = fit_evidence(evidence, generator.count_tokens, budget=config.prompt_tokens)
-    passages = [read_passage(one) for one in shown]
-    strength = measure_strength(question, passages, config.strength)
+    passages = [read_passage(one, subjects=subjects) for one in shown]
+    strength = _strength(question, conversation, passages, config)
     draft = _Draft(question, passages, config)
     if strength.sufficient:
         messages = build_messages(question, shown, conversation)
@@ -193,6 +203,16 @@ class _Draft:
             for said in self._said
             if stems
         )
+
+
+def _strength(
+    question: str, conversation: Sequence[Message], passages: Sequence[Passage], config: AnswerConfig
+) -> Strength:
+    """How well the evidence meets the question, or the question together with the one before it."""
+    before = [message.content for message in conversation if message.role == "user"][-1:]
+    asked = [question, *(f"{earlier} {question}" for earlier in before)]
+    measured = [measure_strength(text, passages, config.strength) for text in asked]
+    return max(measured, key=lambda strength: (strength.sufficient, strength.value))
 
 
 def _finish(draft: _Draft, strength: Strength, evidence: Sequence[Evidence]) -> Answer:

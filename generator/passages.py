@@ -77,7 +77,7 @@ class Passage:
     Attributes:
         evidence: The evidence.
         units: Its sentences in order.
-        place: What its title and headings mention.
+        place: What its title, headings and subjects mention.
         whole: What its text, title and headings mention together.
     """
 
@@ -94,11 +94,16 @@ class Passage:
         return self._denials[start, end]
 
 
-def read_passage(evidence: Evidence) -> Passage:
-    """Prepare evidence for checking."""
+def read_passage(evidence: Evidence, *, subjects: Sequence[str] = ()) -> Passage:
+    """Prepare evidence for checking.
+
+    Args:
+        evidence: The evidence.
+        subjects: Names that the passage is about without saying so, such as its product.
+    """
     spans = split_sentences(evidence.text)
     units = tuple(Unit(span, read_vocabulary(evidence.text[span.start : span.end])) for span in spans)
-    place = read_vocabulary(" \n".join((evidence.title, *evidence.heading_path)))
+    place = read_vocabulary(" \n".join((evidence.title, *evidence.heading_path, *subjects)))
     return Passage(evidence, units, place, merge([place, *(unit.vocabulary for unit in units)]))
 
 

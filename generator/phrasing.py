@@ -18,8 +18,8 @@ _OPENING = re.compile(
 )
 # What is left of "... as described in [1]." once the marker is gone.
 _DANGLING = re.compile(
-    rf"[,\s]*\(?\b(?:according to|{_AS_SAID}|see(?: also)?|based on|from|in)(?:\s+the)?(?:\s+{_SOURCE})?"
-    r"\s*\)?(?=\s*[.;:]?\s*$)|(?<=\s)\(\s*\)",
+    rf"[,\s]*\(?\b(?:according to|{_AS_SAID}|see(?: also)?|based on|from|in)(?:\s+the)?"
+    rf"(?:\s+{_SOURCE})?\s*\)?(?=\s*[.;:]?\s*$)|(?<=\s)\(\s*\)",
     re.IGNORECASE,
 )
 _EMPTY_TALK = re.compile(

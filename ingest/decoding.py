@@ -21,13 +21,12 @@ _DECLARATION = re.compile(
 _DECLARED_WITHIN = 2048
 _SAMPLE_BYTES = 4096
 _LEGACY_ENCODINGS = [
-    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8_r", "mac_roman"),
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8_r"),
     *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
 ]
 _MOST_CHAOS = 0.13
 _WESTERN = "cp1252"
-_WESTERN_CHAOS_ALLOWANCE = 0.07
-_WESTERN_COHERENCE_ALLOWANCE = 0.1
+_WESTERN_CHAOS_ALLOWANCE = 0.1  # French as cp1252 measures 0.07 where as cp1257, garbled, it measures 0
 _MOSTLY_ZERO = 0.7
 
 
@@ -103,7 +102,7 @@ def _best_match(data: bytes) -> CharsetMatch | None:
         return None
     for match in matches:
         as_tidy = match.chaos <= best.chaos + _WESTERN_CHAOS_ALLOWANCE
-        as_meaningful = match.coherence >= best.coherence - _WESTERN_COHERENCE_ALLOWANCE
+        as_meaningful = match.coherence >= best.coherence
         if match.encoding == _WESTERN and as_tidy and as_meaningful:
             return match
     return best

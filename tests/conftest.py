@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from app.catalogue import Model, fetch_model
-from app.settings import Settings
+from app.settings import Settings, calm_idle_threads
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "var" / "models"  # kept between runs, and shared with `make demo`
 ENCODER = "all-minilm-l6-v2"
 GENERATOR = "smollm2-135m-instruct"
 
+calm_idle_threads()
 for key in [name for name in os.environ if name.startswith("FOOTNOTE_")]:
     del os.environ[key]
 

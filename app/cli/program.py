@@ -9,7 +9,7 @@ from app.catalogue import ModelUnavailable
 from app.cli import documents, operations, questions
 from app.cli.output import err
 from app.observability import configure_logging
-from app.settings import SettingsInvalid, load_settings
+from app.settings import SettingsInvalid, calm_idle_threads, load_settings
 from finetune.suites import SuiteInvalid
 
 app = typer.Typer(
@@ -51,9 +51,14 @@ def main() -> None:
         SuiteInvalid,
         OSError,
     )
+    calm_idle_threads()
     try:
         configure_logging("warning" if "serve" not in sys.argv[1:2] else load_settings().log_level)
         app()
     except expected as error:
         err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

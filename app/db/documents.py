@@ -76,7 +76,7 @@ def store_upload(session: Session, upload: Upload, *, now: datetime) -> Stored:
         document = Document(id=new_id("doc"), uri=upload.uri, product_id=product_id, created_at=now)
         session.add(document)
         session.flush()
-        return _add_version(session, document, 1, upload, Outcome.NEW, now)
+        return _add_version(session, document.id, 1, upload, now=now)
     if upload.product is not None:
         document.product_id = product_id
     newest = _newest_version(session, document.id)
@@ -85,7 +85,7 @@ def store_upload(session: Session, upload: Upload, *, now: datetime) -> Stored:
             newest.state, newest.error = State.PENDING, None
             return Stored(document_id=document.id, version=newest.version, outcome=Outcome.UPDATED)
         return Stored(document_id=document.id, version=newest.version, outcome=Outcome.UNCHANGED)
-    return _add_version(session, document, newest.version + 1, upload, Outcome.UPDATED, now)
+    return _add_version(session, document.id, newest.version + 1, upload, now=now)
 
 
 def _product_id(session: Session, name: str | None) -> str | None:
@@ -130,11 +130,11 @@ def _newest_version(session: Session, document_id: str) -> DocumentVersion:
 
 
 def _add_version(
-    session: Session, document: Document, version: int, upload: Upload, outcome: Outcome, now: datetime
+    session: Session, document_id: str, version: int, upload: Upload, *, now: datetime
 ) -> Stored:
     session.add(
         DocumentVersion(
-            document_id=document.id,
+            document_id=document_id,
             version=version,
             name=upload.name,
             given_title=upload.title,
@@ -144,7 +144,8 @@ def _add_version(
             created_at=now,
         )
     )
-    return Stored(document_id=document.id, version=version, outcome=outcome)
+    outcome = Outcome.NEW if version == 1 else Outcome.UPDATED
+    return Stored(document_id=document_id, version=version, outcome=outcome)
 
 
 def renew_versions_cut_otherwise(session: Session, cut: str, *, now: datetime) -> int:
@@ -167,18 +168,15 @@ def renew_versions_cut_otherwise(session: Session, cut: str, *, now: datetime) -
         newest = _newest_version(session, version.document_id)
         if newest.state == State.PENDING:
             continue
-        session.add(
-            DocumentVersion(
-                document_id=version.document_id,
-                version=newest.version + 1,
-                name=version.name,
-                given_title=version.given_title,
-                sha256=version.sha256,
-                size_bytes=version.size_bytes,
-                state=State.PENDING,
-                created_at=now,
-            )
+        again = Upload(
+            sha256=version.sha256,
+            size_bytes=version.size_bytes,
+            name=version.name,
+            uri="",
+            title=version.given_title,
+            product=None,
         )
+        _add_version(session, version.document_id, newest.version + 1, again, now=now)
         renewed += 1
     return renewed
 

@@ -64,7 +64,7 @@ class DoctreeReader:
         self._level = base_level
         self._anchors: list[nodes.Element] = []
         self._heading = ""
-        self._has_begun = False
+        self._has_begun = base_level > 0
         self._readers: dict[type[nodes.Element], Callable[[nodes.Element], None]] = {
             nodes.section: self._section,
             nodes.title: self._title,

@@ -14,6 +14,7 @@ _BULLET = re.compile(r"\s*(?:[-*•]|\d{1,3}[.)])\s+\S")
 _LEVELS = {"=": 1, "#": 1, "*": 1}
 _WRAPPED_FROM = 0.6  # every line of a wrapped paragraph but its last is at least this part of the longest
 _LONGEST_HEADING = 80
+_CODE_INDENT = "    "
 
 
 def parse_plain(text: str, *, name: str) -> ParsedDocument:
@@ -52,7 +53,7 @@ def _heading_level(lines: list[str]) -> int:
 def _kind_of(lines: list[str]) -> BlockKind:
     if lines and _BULLET.match(lines[0]):
         return BlockKind.LIST
-    if lines and all(line.startswith("  ") for line in lines) and not _is_wrapped(lines):
+    if lines and all(line.startswith(_CODE_INDENT) for line in lines):
         return BlockKind.CODE
     return BlockKind.PARAGRAPH
 

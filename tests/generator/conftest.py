@@ -1,4 +1,5 @@
-from collections.abc import Callable, Generator as PythonGenerator, Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Generator as PythonGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class ScriptedGenerator:
         self,
         messages: Sequence[Message],
         *,
-        max_new_tokens: int,
+        max_new_tokens: int,  # noqa: ARG002 - a script has its own length
         should_stop: Callable[[], bool] | None = None,
     ) -> PythonGenerator[str]:
         self.asked.append(messages)
@@ -76,7 +77,10 @@ def evidence() -> list[Evidence]:
             passage_id="sessions",
             title="Sessions",
             heading_path=(),
-            text="Sessions are stored in the database by default. To store them in files, set `SESSION_ENGINE`.",
+            text=(
+                "Sessions are stored in the database by default. "
+                "To store them in files, set `SESSION_ENGINE`."
+            ),
             score=0.4,
         ),
     ]

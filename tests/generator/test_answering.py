@@ -97,6 +97,25 @@ def test_without_evidence_the_model_is_not_asked(scripted: Scripted, evidence: l
     assert generator.asked == []  # type: ignore[attr-defined]
 
 
+def test_a_follow_up_is_understood_with_the_question_before_it(
+    scripted: Scripted, evidence: list[Evidence]
+) -> None:
+    far = [replace(one, score=0.2) for one in evidence]
+    generator = scripted("The default timeout is 300 seconds [1].")
+    alone = answer_question("And how long?", far, generator, CONFIG)
+    turns = [Message("user", "Does Memcached have a timeout?"), Message("assistant", "Yes.")]
+    together = answer_question("And how long?", far, generator, CONFIG, conversation=turns)
+    assert (alone.status, together.status) == (AnswerStatus.ABSTAINED, AnswerStatus.ANSWERED)
+
+
+def test_the_subject_of_all_documents_may_be_named(scripted: Scripted, evidence: list[Evidence]) -> None:
+    generator = scripted("In Django, the default timeout is 300 seconds [1].")
+    plain = answer_question(QUESTION, evidence, generator, CONFIG)
+    assert plain.origin is AnswerOrigin.QUOTED
+    told = answer_question(QUESTION, evidence, generator, CONFIG, subjects=["Django"])
+    assert told.text == "In Django, the default timeout is 300 seconds. [1]"
+
+
 def test_a_name_that_no_passage_mentions_is_named_in_the_refusal(
     scripted: Scripted, evidence: list[Evidence]
 ) -> None:
@@ -128,7 +147,9 @@ def test_lists_and_code_keep_their_lines(scripted: Scripted, evidence: list[Evid
 
 
 def test_a_lead_in_without_what_it_leads_to_is_left_out(scripted: Scripted, evidence: list[Evidence]) -> None:
-    script = "The default timeout is 300 seconds [1]. Redis can be used for caching like this:\n\n- Pay 5 dollars\n"
+    script = (
+        "The default timeout is 300 seconds [1]. Redis can be used for caching like this:\n\n- Pay 5 euros\n"
+    )
     answer = answer_question(QUESTION, evidence, scripted(script), CONFIG)
     assert answer.text == "The default timeout is 300 seconds. [1]"
 

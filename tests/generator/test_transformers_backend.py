@@ -12,7 +12,6 @@ from generator.answers import AnswerConfig
 from generator.errors import ModelFolderInvalid, PromptTooLong
 from generator.evidence import Evidence
 from generator.models import Message
-from generator.prompt import build_messages
 from generator.transformers_backend import TransformersGenerator, encode_messages, load_tokenizer
 from generator.weights import best_cpu_dtype, load_weights
 
@@ -27,7 +26,7 @@ def test_it_writes_what_the_librarys_own_greedy_search_writes(small_generator: T
     model, tokenizer = small_generator._model, small_generator._tokenizer
     ids = torch.tensor([encode_messages(tokenizer, CHAT)])
     with torch.inference_mode():
-        expected = model.generate(
+        expected = model.generate(  # type: ignore[operator]
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False
         )
     text = tokenizer.decode(expected[0, ids.shape[1] :], skip_special_tokens=True)

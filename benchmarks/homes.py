@@ -1,0 +1,31 @@
+"""Homes for measurements: an empty one, and one with a corpus that is kept between runs."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from app.cli.documents import ingest_files
+from app.settings import Settings, load_settings
+from app.wiring import build_services
+
+
+@contextmanager
+def empty_home(settings: Settings) -> Iterator[Settings]:
+    """The same settings with a new home, removed afterwards; the models stay where they are."""
+    home = Path(tempfile.mkdtemp(prefix="footnote-bench-"))
+    yield load_settings(home=home, models=settings.models_folder, database_url=None)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def corpus_home(settings: Settings, docs: Path) -> Settings:
+    """The demonstration's own home, with the documents of ``docs`` in it; a second call adds nothing."""
+    services = build_services(settings)
+    ingest_files(services, [docs], uri_prefix="https://docs.djangoproject.com/en/5.2/", progress=_silent)
+    services.close()
+    return settings
+
+
+def _silent(_what: str, _done: int, _total: int) -> None:
+    pass

@@ -1,0 +1,130 @@
+"""Jobs are durable: a process that is killed in the middle loses nothing and does nothing twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from app.catalogue import Model
+from app.cli.documents import ingest_files, wait_for
+from app.db.documents import Outcome, pending_versions
+from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
+from app.jobs import EngineElsewhere, JobEngine, JobQueue
+from app.settings import Settings
+from app.wiring import JobNotFound, Services, build_services
+
+DOCUMENTS = 80
+DEADLINE_SECONDS = 120
+
+
+@pytest.fixture
+def services(settings: Settings, encoder_model: Model) -> Iterator[Services]:
+    services = build_services(settings)
+    yield services
+    services.close()
+
+
+@contextmanager
+def engine(services: Services) -> Iterator[JobQueue]:
+    running = JobEngine(services)
+    running.start()
+    queue = JobQueue(services)
+    yield queue
+    queue.close()
+    running.stop()
+
+
+def no_progress(_what: str, _done: int, _total: int) -> None:
+    pass
+
+
+def write_documents(folder: Path, count: int) -> None:
+    folder.mkdir()
+    for number in range(count):
+        text = f"# Device {number}\n\nDevice {number} weighs {number * 3 + 1} grams and is painted green.\n"
+        (folder / f"device-{number}.md").write_text(text)
+
+
+def start_ingest(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {
+        "FOOTNOTE_HOME": str(settings.home),
+        "FOOTNOTE_MODELS": str(settings.models_folder),
+        "FOOTNOTE_GENERATOR": settings.generator,
+    }
+    if settings.database_url is not None:
+        environment["FOOTNOTE_DATABASE_URL"] = settings.database_url
+    command = [sys.executable, "-m", "app.cli.program", "ingest", str(folder), "--json"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def count_parsed(services: Services) -> int:
+    with services.sessions() as session:
+        query = select(func.count()).select_from(DocumentVersion).where(DocumentVersion.state == "ready")
+        return session.scalar(query) or 0
+
+
+def test_a_killed_ingest_goes_on_where_it_was(services: Services, tmp_path: Path) -> None:
+    write_documents(tmp_path / "docs", DOCUMENTS)
+    process = start_ingest(services.settings, tmp_path / "docs")
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while count_parsed(services) == 0:
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    parsed_before = count_parsed(services)
+    with engine(services) as queue:
+        (job,) = queue.recent(limit=10)
+        result = wait_for(queue, job.id, no_progress)
+    assert 0 < parsed_before <= DOCUMENTS
+    assert (result["stored"], result["failed"]) == (DOCUMENTS, [])
+    with services.sessions() as session:
+        assert pending_versions(session) == []
+        assert session.scalar(select(func.count()).select_from(Document)) == DOCUMENTS
+        assert session.scalar(select(func.count()).select_from(DocumentVersion)) == DOCUMENTS
+        assert session.scalar(select(func.count()).select_from(Passage)) == DOCUMENTS
+        (index,) = session.scalars(select(IndexVersion)).all()
+    assert (index.passages, index.live) == (DOCUMENTS, True)
+    best = services.search("How much does device 7 weigh?", k=1).hits[0]
+    assert "22 grams" in best.text
+    again = ingest_files(services, [tmp_path / "docs"], progress=no_progress)
+    assert (again["stored"], again["unchanged"]) == (0, DOCUMENTS)
+
+
+def test_versions_whose_uploader_was_killed_are_adopted(services: Services, tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    from app.ingesting import accept_upload
+
+    stored = accept_upload(
+        services.sessions,
+        services.settings,
+        data=b"# Orphan\n\nNobody handed this document over.",
+        name="orphan.md",
+        uri=None,
+        title=None,
+        product=None,
+        now=datetime.now(UTC),
+    )
+    assert stored.outcome is Outcome.NEW
+    with engine(services) as queue:
+        (job,) = queue.recent(limit=10)
+        assert wait_for(queue, job.id, no_progress)["stored"] == 1
+
+
+def test_only_one_process_runs_the_jobs_of_a_home(services: Services) -> None:
+    with engine(services), pytest.raises(EngineElsewhere):
+        JobEngine(services).start()
+
+
+def test_an_unknown_job_is_told(services: Services) -> None:
+    with engine(services) as queue, pytest.raises(JobNotFound, match="job_none"):
+        queue.get("job_none")
