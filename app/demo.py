@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 
+from app.catalogue import ModelUnavailable
 from app.cli.documents import ingest_files, print_summary
 from app.cli.output import out, progress_bars
 from app.db.document_views import list_documents
@@ -26,6 +27,7 @@ from app.settings import Settings, calm_idle_threads, load_settings
 from app.wiring import Services, build_services, fetch_models
 
 DJANGO = "Django==5.2"
+DJANGO_ADDRESS = "https://docs.djangoproject.com/en/5.2/"
 DJANGO_QUESTIONS = (
     "How do I add an index to a model field?",
     "What does select_related do?",
@@ -47,27 +49,22 @@ def main() -> None:
     arguments = parser.parse_args()
     calm_idle_threads()
     configure_logging("warning")
-    settings = load_settings(home=_home(arguments.docs))
+    settings = load_settings()
+    if arguments.docs is not None:  # the reader's documents get a home of their own beside Django's
+        settings = load_settings(home=settings.home / "own-documents", models=settings.models_folder)
     try:
         _run(settings, arguments.docs, stop=arguments.stop)
-    except (DemoFailed, httpx.HTTPError) as error:
+    except (DemoFailed, ModelUnavailable, httpx.HTTPError) as error:
         sys.exit(f"error: {error}")
 
 
-def _home(docs: Path | None) -> Path:
-    """Each corpus has a home of its own, so that the reader's documents don't mix with Django's."""
-    settings = load_settings()
-    return settings.home if docs is None else settings.home / "own-documents"
-
-
 def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
-    models = load_settings().models_folder
-    settings = load_settings(home=settings.home, models=models)
     with progress_bars() as progress:
         fetch_models(settings, progress)
         folder = django_docs(settings.home, progress) if docs is None else docs.resolve()
         services = build_services(settings)
-        summary = ingest_files(services, [folder], uri_prefix=_prefix(docs), progress=progress)
+        prefix = DJANGO_ADDRESS if docs is None else None
+        summary = ingest_files(services, [folder], uri_prefix=prefix, progress=progress)
         questions = DJANGO_QUESTIONS if docs is None else _own_questions(services)
         services.close()
     print_summary(summary)
@@ -85,10 +82,6 @@ def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
                 f"\nServing on {address} (documentation at {address}/docs); Ctrl-C ends", highlight=False
             )
             threading.Event().wait()
-
-
-def _prefix(docs: Path | None) -> str | None:
-    return "https://docs.djangoproject.com/en/5.2/" if docs is None else None
 
 
 def _own_questions(services: Services) -> Sequence[str]:

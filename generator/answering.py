@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Generator as PythonGenerator
 from contextlib import closing
 from dataclasses import replace
 
@@ -62,7 +63,7 @@ def stream_answer(
     conversation: Sequence[Message] = (),
     subjects: Sequence[str] = (),
     should_stop: Callable[[], bool] | None = None,
-) -> Iterator[AnswerPart | Answer]:
+) -> PythonGenerator[AnswerPart | Answer]:
     """Answer a question from evidence, and give out every sentence once it is checked.
 
     Args:
@@ -167,7 +168,7 @@ class _Draft:
     def _consider(self, sentence: CitedSentence) -> Iterator[AnswerPart]:
         """Show a sentence if evidence carries it; a lead-in ("Do this:") waits for what it leads to."""
         is_code = sentence.kind is SpanKind.CODE
-        text = sentence.text if is_code else clean_statement(sentence.text)
+        text = sentence.text if is_code else clean_statement(" ".join(sentence.text.split()))
         stems = frozenset(term.key for term in read_terms(text))
         if not text or sentence.kind is SpanKind.HEADING or self._is_repeated(stems):
             return

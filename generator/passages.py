@@ -1,5 +1,6 @@
 """Passages prepared for comparison: every sentence's words, numbers, names and denials."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,12 +11,15 @@ from generator.stop_words import NUMBER_WORDS
 from generator.words import Term, TermKind, find_tokens, fold, number_key, parts, stem
 
 
+_SEPARATOR = re.compile(r"[./-]+")
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """Everything that a text mentions, in comparable forms.
 
     Attributes:
-        stems: Stems of all words, and of the words inside identifiers.
+        stems: Stems of all words, and of the parts of dotted names and paths.
         keys: All words and identifiers folded, whole and in parts.
         numbers: All numbers.
     """
@@ -49,11 +53,9 @@ def read_vocabulary(text: str) -> Vocabulary:
         keys |= {lowered, lowered.strip("@/.~"), fold(token)}
         if lowered in NUMBER_WORDS:
             numbers.add(NUMBER_WORDS[lowered])
-        for part in (token, *parts(token)):
-            keys.add(fold(part))
-            stems.add(stem(part))
-            if part.isdigit():
-                numbers.add(part)
+        stems |= {stem(part) for part in _SEPARATOR.split(token) if part}
+        keys |= {fold(part) for part in (token, *parts(token))}
+        numbers |= {part for part in parts(token) if part.isdigit()}
     return Vocabulary(frozenset(stems), frozenset(keys), frozenset(numbers))
 
 

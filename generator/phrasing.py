@@ -23,7 +23,7 @@ _DANGLING = re.compile(
     re.IGNORECASE,
 )
 _EMPTY_TALK = re.compile(
-    r"^(?:here (?:is|are|'s)|i hope|let me know|feel free|please (?:note|refer|let|provide)|i (?:am|'m) sorry"
+    r"^(?:here (?:is|are|'s)|i hope|let me know|feel free|please (?:note|refer|let)|i (?:am|'m) sorry"
     r"|sources?\b|references?\b|for more (?:information|details)|note that the passage|as an ai|question\s*:)",
     re.IGNORECASE,
 )

@@ -12,12 +12,14 @@ _NEGATION = re.compile(
 _CLAUSE_END = re.compile(
     r"[,;:.!?()—]|\b(?:but|although|though|while|whereas|unless|because|however)\b", re.IGNORECASE
 )
+# "If you are not logged in, ..." denies nothing.
+_CONDITION = re.compile(r"\b(?:if|when|whenever|whether|unless|until)\b[^,;:.!?]*$", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]\w*(?:['\u2019]t)?")
 # "not only X but also Y", "no matter", "not necessarily" and an opening "No," deny nothing that follows.
 _NO_DENIAL = re.compile(
     r"\b(?:not only|not just|no matter|whether or not|not necessarily|if not)\b|^\W*no,", re.IGNORECASE
 )
-_SCOPE_WORDS = 3
+_SCOPE_WORDS = 2
 
 
 class Denials:
@@ -29,7 +31,7 @@ class Denials:
     Attributes:
         any: Whether the statement denies something.
         heads: The first content word after each negation, as a stem.
-        denied: Up to three content words after each negation in the same clause, as stems.
+        denied: Up to two content words after each negation in the same clause, as stems.
         affirmed: Every other content word, as a stem.
     """
 
@@ -37,7 +39,10 @@ class Denials:
 
     def __init__(self, statement: str) -> None:
         text = _NO_DENIAL.sub(lambda match: " " * len(match.group()), statement)
-        scopes = [_scope(text, match.end()) for match in _NEGATION.finditer(text)]
+        negations = [
+            match for match in _NEGATION.finditer(text) if not _CONDITION.search(text[: match.start()])
+        ]
+        scopes = [_scope(text, match.end()) for match in negations]
         self.heads = frozenset(scope[0] for scope in scopes if scope)
         self.denied = frozenset(word for scope in scopes for word in scope)
         self.affirmed = frozenset(_stems(text)) - self.denied

@@ -49,7 +49,7 @@ def build_messages(
         Text from outside cannot forge a chat template's tokens or a passage's number.
     """
     passages = "\n\n".join(render_passage(number, one) for number, one in enumerate(evidence, start=1))
-    request = f"{passages}\n\n{TASK}\n\nQuestion: {neutralise(question)}"
+    request = f"{passages}\n\nQuestion: {neutralise(question)}\n\n{TASK}"
     return [Message("system", SYSTEM), *_remember(conversation), Message("user", request)]
 
 
@@ -57,7 +57,7 @@ def render_passage(number: int, evidence: Evidence) -> str:
     """One passage as the model sees it: its number, where it stands, and its text."""
     place = " > ".join(part for part in (evidence.title, *evidence.heading_path) if part)
     text = _BLANK_LINES.sub("\n\n", evidence.text.strip())
-    return f"[{number}] {neutralise(place)}\n{neutralise(text)}"
+    return f"Passage {number}: {neutralise(place)}\n{neutralise(text)}"
 
 
 def neutralise(text: str) -> str:

@@ -27,6 +27,7 @@ _LEGACY_ENCODINGS = [
 _MOST_CHAOS = 0.13
 _WESTERN = "cp1252"
 _WESTERN_CHAOS_ALLOWANCE = 0.1  # French as cp1252 measures 0.07 where as cp1257, garbled, it measures 0
+_WESTERN_COHERENCE_ALLOWANCE = 0.06  # English with one accent measures 0.05 less than as cp1250
 _MOSTLY_ZERO = 0.7
 
 
@@ -102,7 +103,7 @@ def _best_match(data: bytes) -> CharsetMatch | None:
         return None
     for match in matches:
         as_tidy = match.chaos <= best.chaos + _WESTERN_CHAOS_ALLOWANCE
-        as_meaningful = match.coherence >= best.coherence
+        as_meaningful = match.coherence >= best.coherence - _WESTERN_COHERENCE_ALLOWANCE
         if match.encoding == _WESTERN and as_tidy and as_meaningful:
             return match
     return best

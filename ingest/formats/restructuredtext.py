@@ -75,7 +75,7 @@ def _settings(text_length: int) -> Any:
 
 @functools.cache
 def _default_settings() -> Any:
-    """docutils' own settings, made once: making them is slow, and silences warnings for all threads."""
+    """Docutils' own settings, made once: making them is slow, and silences warnings for all threads."""
     return frontend.get_default_settings(rst.Parser)
 
 

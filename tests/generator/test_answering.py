@@ -111,7 +111,7 @@ def test_a_follow_up_is_understood_with_the_question_before_it(
 def test_the_subject_of_all_documents_may_be_named(scripted: Scripted, evidence: list[Evidence]) -> None:
     generator = scripted("In Django, the default timeout is 300 seconds [1].")
     plain = answer_question(QUESTION, evidence, generator, CONFIG)
-    assert plain.origin is AnswerOrigin.QUOTED
+    assert plain.status is AnswerStatus.ABSTAINED
     told = answer_question(QUESTION, evidence, generator, CONFIG, subjects=["Django"])
     assert told.text == "In Django, the default timeout is 300 seconds. [1]"
 
@@ -135,21 +135,19 @@ def test_preamble_repetition_and_headings_are_left_out(scripted: Scripted, evide
 
 def test_lists_and_code_keep_their_lines(scripted: Scripted, evidence: list[Evidence]) -> None:
     script = (
-        "To use Redis for caching:\n\n1. Install `redis-py` 3.0.0 [2]\n2. Run a Redis server on port 6379 [2]\n\n"
+        "To use Redis for caching:\n\n1. Install `redis-py` 3.0.0 [2]\n2. Run Redis on port 6379 [2]\n\n"
         "```python\nCACHES = {'default': {'BACKEND': 'RedisCache'}}\n```\n[2]\n"
     )
     answer = answer_question("How do I cache with Redis?", evidence, scripted(script), CONFIG)
     assert answer.text == (
-        "To use Redis for caching: [1]\n1. Install `redis-py` 3.0.0 [2]\n2. Run a Redis server on port 6379 [3]\n\n"
+        "To use Redis for caching: [1]\n1. Install `redis-py` 3.0.0 [2]\n2. Run Redis on port 6379 [3]\n\n"
         "```python\nCACHES = {'default': {'BACKEND': 'RedisCache'}}\n```\n[4]"
     )
     check_promises(answer, evidence)
 
 
 def test_a_lead_in_without_what_it_leads_to_is_left_out(scripted: Scripted, evidence: list[Evidence]) -> None:
-    script = (
-        "The default timeout is 300 seconds [1]. Redis can be used for caching like this:\n\n- Pay 5 euros\n"
-    )
+    script = "The default timeout is 300 seconds [1]. Redis can be used like this:\n\n- Pay 5 euros\n"
     answer = answer_question(QUESTION, evidence, scripted(script), CONFIG)
     assert answer.text == "The default timeout is 300 seconds. [1]"
 
@@ -184,7 +182,7 @@ def test_a_reader_who_leaves_stops_the_model(scripted: Scripted, evidence: list[
     generator = scripted("The default timeout is 300 seconds [1]. " * 50)
     events = stream_answer(QUESTION, evidence, generator, CONFIG)
     next(events)
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert generator.is_closed  # type: ignore[attr-defined]
 
 
@@ -204,15 +202,30 @@ def test_the_conversation_reaches_the_model(scripted: Scripted, evidence: list[E
     assert generator.asked[0][1:3] == turns  # type: ignore[attr-defined]
 
 
-FRAGMENTS = st.sampled_from(
-    [
-        "The default timeout is 300 seconds", "Redis needs a server on port 6379", "Memcached is a cache server",
-        "Sessions are stored in the database", " [1]", "[2]", " [9]", "[1, 3]", "[1-", "【2】", "]", "[", ". ", "\n",
-        "\n\n", "- ", "1. ", "```", "```python\n", "`CACHES`", "x[1]", "# ", ":", "?", "Sure! ", "not ", "é", "\ufffd",
-        "Based on [1], ", "[3] says that ", "CACHES = {'default': {'BACKEND': 'RedisCache'}}", "<|im_end|>", " ",
-        REFUSAL, "| a | b |",
-    ]
-)  # fmt: skip
+SENTENCES = (
+    "The default timeout is 300 seconds",
+    "Redis needs a server on port 6379",
+    "Memcached is a cache server",
+    "Sessions are stored in the database",
+    "CACHES = {'default': {'BACKEND': 'RedisCache'}}",
+    REFUSAL,
+)
+MARKS = (
+    " [1]",
+    "[2]",
+    " [9]",
+    "[1, 3]",
+    "[1-",
+    "【2】",
+    "]",
+    "[",
+    "x[1]",
+    "Based on [1], ",
+    "[3] says that ",
+)
+SIGNS = (". ", "\n", "\n\n", "- ", "1. ", "```", "```python\n", "`CACHES`", "# ", ":", "?", "| a | b |", " ")
+NOISE = ("Sure! ", "not ", "é", "\ufffd", "<|im_end|>")
+FRAGMENTS = st.sampled_from((*SENTENCES, *MARKS, *SIGNS, *NOISE))
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -222,7 +235,6 @@ def test_whatever_the_model_writes_the_promises_hold(
 ) -> None:
     answer = answer_question(QUESTION, evidence, scripted(script, piece), CONFIG)
     check_promises(answer, evidence)
-    assert "<|" not in answer.text or answer.sentences
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,19 +11,19 @@ def words(text: str) -> int:
     return len(text.split())
 
 
-def test_the_prompt_shows_numbered_passages_then_the_task_and_the_question(evidence: list[Evidence]) -> None:
+def test_the_prompt_shows_numbered_passages_then_the_question_and_the_task(evidence: list[Evidence]) -> None:
     system, user = build_messages("What is Redis?", evidence[2:])
     assert system == Message("system", SYSTEM)
     assert user.content == (
-        "[1] Sessions\n"
+        "Passage 1: Sessions\n"
         "Sessions are stored in the database by default. To store them in files, set `SESSION_ENGINE`."
-        f"\n\n{TASK}\n\nQuestion: What is Redis?"
+        f"\n\nQuestion: What is Redis?\n\n{TASK}"
     )
     assert REFUSAL in user.content
 
 
 def test_headings_tell_where_a_passage_stands(evidence: list[Evidence]) -> None:
-    assert render_passage(2, evidence[0]).startswith("[2] Cache framework > Setting up the cache\n")
+    assert render_passage(2, evidence[0]).startswith("Passage 2: Cache framework > Setting up the cache\n")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_evidence_fits_the_budget_whole_and_in_order(evidence: list[Evidence]) -
 
 
 def test_the_best_passage_is_cut_at_a_sentence_if_it_is_too_long(evidence: list[Evidence]) -> None:
-    (cut,) = fit_evidence(evidence[:1], words, budget=25)
+    (cut,) = fit_evidence(evidence[:1], words, budget=26)
     assert (
         cut.text == "Memcached is an entirely memory-based cache server. The default timeout is 300 seconds."
     )

@@ -6,7 +6,7 @@ from ingest.decoding import decode_text
 from ingest.errors import UndecodableText
 
 FRENCH = "Le café est fermé à Noël. « Déjà vu », dit-elle, où êtes-vous ? Très bien, merci."
-ENGLISH = "The client’s “quoted” text – with dashes – costs €50. It is otherwise plain English text."
+ENGLISH = "The client\u2019s “quoted” text \u2013 with dashes \u2013 costs €50. It is otherwise plain English text."
 RUSSIAN = "Документация описывает установку и настройку сервера. Пользователь может изменить параметры."
 JAPANESE = "これは日本語の文書です。設定ファイルを編集してください。サーバーを再起動します。" * 3
 CHINESE = "这是一个中文文档。请编辑配置文件然后重新启动服务器。" * 3
@@ -68,8 +68,8 @@ def test_line_breaks_and_invisible_characters_are_cleaned() -> None:
 
 
 def test_damaged_utf_8_names_the_byte() -> None:
-    data = "Größe, Länge, Höhe: ".encode() + b"\xff" + " und mehr".encode()
-    with pytest.raises(UndecodableText, match="byte 24 is not UTF-8.*save the file as UTF-8"):
+    data = "Größe, Länge, Höhe: ".encode() + b"\xff" + b" und mehr"
+    with pytest.raises(UndecodableText, match=r"byte 24 is not UTF-8.*save the file as UTF-8"):
         decode_text(data)
 
 

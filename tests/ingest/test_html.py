@@ -89,7 +89,9 @@ def test_a_layout_table_is_not_a_table(outline: Outline) -> None:
 
 
 def test_broken_html_keeps_its_words(outline: Outline) -> None:
-    html = "<p>One <b>two <i>three</b> four</i><h2><div>Five</div></h2></nonsense><p>six < seven & eight &copy;"
+    html = (
+        "<p>One <b>two <i>three</b> four</i><h2><div>Five</div></h2></nonsense><p>six < seven & eight &copy;"
+    )
     assert outline(parse_html(html, name="a.html")) == [
         "paragraph: One two three four",
         "heading2: Five",

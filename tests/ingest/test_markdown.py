@@ -98,7 +98,7 @@ def test_tables_code_and_html(read: Callable[[str], list[str]]) -> None:
 @pytest.mark.parametrize(
     ("source", "title"),
     [
-        ("---\ntitle: \"The front\"\ntags: [a]\n---\n\n# Heading\n", "The front"),
+        ('---\ntitle: "The front"\ntags: [a]\n---\n\n# Heading\n', "The front"),
         ("---\ntags: [a]\n---\n# Heading\n", "Heading"),
         ("## Second\n\n# First\n\n# Other\n", "First"),
         ("Only text.\n", "my page"),

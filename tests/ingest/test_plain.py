@@ -38,8 +38,10 @@ A > B && C < D
     assert document.media_type == "text/plain"
     assert outline(document) == [
         "heading1: Release notes",
-        "paragraph: This paragraph was wrapped by an editor at a margin of about forty-five characters or so "
-        "and ends here.",
+        (
+            "paragraph: This paragraph was wrapped by an editor at a margin of about forty-five "
+            "characters or so and ends here."
+        ),
         "heading2: Details",
         "paragraph: 12 Main Street Springfield",
         "list: - first\n  goes on\n- second",

@@ -20,7 +20,8 @@ def read(outline: Outline) -> Callable[[str], list[str]]:
 
 def test_sections_become_headings_with_levels_and_the_first_is_the_title(outline: Outline) -> None:
     document = parse_restructuredtext(
-        "Top ``level``\n=============\n\nOne\nline.\n\nBelow\n-----\n\nTwo.\n\nAgain\n-----\n\nThree.\n", name="a.rst"
+        "Top ``level``\n=============\n\nOne\nline.\n\nBelow\n-----\n\nTwo.\n\nAgain\n-----\n\nThree.\n",
+        name="a.rst",
     )
     assert document.title == "Top level"
     assert document.media_type == "text/x-rst"
@@ -60,7 +61,9 @@ def test_sections_become_headings_with_levels_and_the_first_is_the_title(outline
         ("See [1]_.\n\n.. _label: https://x.org", "See [1]."),
     ],
 )
-def test_inline_markup_reads_as_its_text(read: Callable[[str], list[str]], source: str, expected: str) -> None:
+def test_inline_markup_reads_as_its_text(
+    read: Callable[[str], list[str]], source: str, expected: str
+) -> None:
     assert read(source) == [f"paragraph: {expected}"]
 
 
@@ -234,7 +237,9 @@ def test_an_anchor_before_a_title_is_dropped_or_moves_below_it(read: Callable[[s
     ]
 
 
-def test_signatures_are_headings_where_all_that_follows_belongs_to_them(read: Callable[[str], list[str]]) -> None:
+def test_signatures_are_headings_where_all_that_follows_belongs_to_them(
+    read: Callable[[str], list[str]],
+) -> None:
     assert read(
         """\
         Managers
@@ -317,7 +322,9 @@ def test_lists_nest_and_code_inside_stands_alone(read: Callable[[str], list[str]
     ]
 
 
-def test_tables_definitions_fields_footnotes_and_line_blocks_are_readable(read: Callable[[str], list[str]]) -> None:
+def test_tables_definitions_fields_footnotes_and_line_blocks_are_readable(
+    read: Callable[[str], list[str]],
+) -> None:
     assert read(
         """\
         ======= =======
@@ -393,9 +400,9 @@ def test_only_comments_are_an_empty_file() -> None:
 
 
 def test_the_tables_of_docutils_stay_as_they_were() -> None:
-    before = (dict(directives._directives), dict(roles._roles))
+    before = (dict(vars(directives)["_directives"]), dict(vars(roles)["_roles"]))
     parse_restructuredtext(".. wizard:: x\n\n.. role:: loud\n\n:loud:`x` :other:`y`\n", name="a.rst")
-    assert (directives._directives, roles._roles) == before
+    assert (vars(directives)["_directives"], vars(roles)["_roles"]) == before
 
 
 def test_threads_do_not_disturb_each_other() -> None:
