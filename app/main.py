@@ -33,8 +33,10 @@ def create_app(settings: Settings) -> FastAPI:
         await run_in_threadpool(engine.start)
         queue = JobQueue(services)
         app.state.services, app.state.jobs = services, queue
-        threading.Thread(target=_warm_up, args=(services,), daemon=True, name="warm-up").start()
+        warming = threading.Thread(target=_warm_up, args=(services,), name="warm-up")
+        warming.start()
         yield
+        await run_in_threadpool(warming.join)  # a thread that loads a model must not outlive the process
         await run_in_threadpool(queue.close)
         await run_in_threadpool(engine.stop)
         services.close()

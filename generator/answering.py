@@ -22,7 +22,7 @@ from generator.models import Generator, Message
 from generator.passages import Passage, read_passage, read_vocabulary
 from generator.phrasing import clean_statement, is_refusal
 from generator.prompt import REFUSAL, build_messages, fit_evidence
-from generator.quotations import best_quotations
+from generator.quotations import best_quotation
 from generator.sentences import SpanKind
 from generator.strength import Strength, measure_strength, question_terms
 from generator.words import read_terms
@@ -78,8 +78,8 @@ def stream_answer(
 
     Yields:
         The checked sentences in order, then the whole answer. A sentence that no evidence carries
-        is never given out. If none holds, evidence sentences that meet the question are quoted word
-        for word; if there are none, the answer is a refusal that says what was found.
+        is never given out. If none holds, the evidence sentence that meets the question best is
+        quoted word for word; if there is none, the answer is a refusal that says what was found.
     """
     shown = fit_evidence(evidence, generator.count_tokens, budget=config.prompt_tokens)
     passages = [read_passage(one, subjects=subjects) for one in shown]
@@ -150,20 +150,20 @@ class _Draft:
                 return
 
     def quote(self) -> Iterator[AnswerPart]:
-        """Evidence sentences that meet the question, word for word."""
+        """The evidence sentence that meets the question best, word for word."""
         config = self._config
         minimum = config.refused_quote_coverage if self.refused else config.quote_coverage
-        for found in best_quotations(question_terms(self._question), self._passages, minimum=minimum):
-            text = _as_sentence(found.evidence.text[found.start : found.end])
-            if text:
-                self.origin = AnswerOrigin.QUOTED
-                yield self.footnotes.add(
-                    text,
-                    [(found.evidence, found.start, found.end)],
-                    support=1.0,
-                    kind=SpanKind.PROSE,
-                    opens_paragraph=True,
-                )
+        found = best_quotation(question_terms(self._question), self._passages, minimum=minimum)
+        text = _as_sentence(found.evidence.text[found.start : found.end]) if found else ""
+        if found and text:
+            self.origin = AnswerOrigin.QUOTED
+            yield self.footnotes.add(
+                text,
+                [(found.evidence, found.start, found.end)],
+                support=1.0,
+                kind=SpanKind.PROSE,
+                opens_paragraph=True,
+            )
 
     def _consider(self, sentence: CitedSentence) -> Iterator[AnswerPart]:
         """Show a sentence if evidence carries it; a lead-in ("Do this:") waits for what it leads to."""

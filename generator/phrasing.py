@@ -24,7 +24,7 @@ _DANGLING = re.compile(
 )
 _EMPTY_TALK = re.compile(
     r"^(?:here (?:is|are|'s)|i hope|let me know|feel free|please (?:note|refer|let)|i (?:am|'m) sorry"
-    r"|sources?\b|references?\b|for more (?:information|details)|note that the passage|as an ai|question\s*:)",
+    r"|sources?\b|references?\b|for more (?:information|details)|as an ai|question\s*:)",
     re.IGNORECASE,
 )
 # A sentence whose subject was the marker: "[1] is used for ...".

@@ -49,20 +49,18 @@ class Denials:
         self.any = bool(self.heads)
 
 
-def contradict(one: Denials, other: Denials) -> bool:
-    """Whether one statement denies what the other affirms.
+def carries(evidence: Denials, statement: Denials) -> bool:
+    """Whether a statement denies only what the evidence denies, and affirms nothing of that.
 
-    True when the head of a negation on either side is affirmed on the other side, or when one side
-    denies something and the other denies nothing at all although it speaks of what is denied.
-    A word-level guard against flipped sentences, not an understanding of logic.
+    False when the statement denies something that the evidence does not deny in the same words, or
+    when it affirms what the evidence denies. A word-level guard against flipped sentences, not an
+    understanding of logic: a denial in other words ("is fixed" for "cannot change") is refused.
     """
-    return _denies(one, other) or _denies(other, one)
-
-
-def _denies(one: Denials, other: Denials) -> bool:
-    if one.heads & other.affirmed:
-        return True
-    return not other.any and bool(one.denied & other.affirmed)
+    if not statement.heads <= evidence.denied:
+        return False
+    if evidence.heads & statement.affirmed:
+        return False
+    return bool(statement.heads) or not evidence.denied & statement.affirmed
 
 
 def _scope(text: str, start: int) -> list[str]:

@@ -11,8 +11,7 @@ from generator.words import Term
 
 _SHORTEST = 30
 _LONGEST = 500
-_OWN_SHARE = 0.34
-_MOST = 2
+_OWN_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +31,20 @@ class Quotation:
     coverage: float
 
 
-def best_quotations(terms: Sequence[Term], passages: Sequence[Passage], *, minimum: float) -> list[Quotation]:
-    """The sentences that meet the question best.
+def best_quotation(terms: Sequence[Term], passages: Sequence[Passage], *, minimum: float) -> Quotation | None:
+    """The sentence that meets the question best.
 
     Args:
         terms: The question's content.
         passages: The evidence, best first.
-        minimum: Share of the question's content that a sentence must have, in (0, 1].
+        minimum: Share of the question's content that the sentence must have, in (0, 1].
 
     Returns:
-        At most two sentences, best first; of equals, those of earlier passages and places.
+        The sentence with the largest share; of equals, that of the earlier passage and place.
     """
     found = [quotation for passage in passages for quotation in _candidates(terms, passage)]
-    strong = [quotation for quotation in found if quotation.coverage >= minimum]
-    return sorted(strong, key=lambda quotation: -quotation.coverage)[:_MOST]
+    best = max(found, key=lambda quotation: quotation.coverage, default=None)
+    return best if best and best.coverage >= minimum else None
 
 
 def _candidates(terms: Sequence[Term], passage: Passage) -> Iterator[Quotation]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from generator.passages import Passage, Vocabulary, merge
-from generator.polarity import Denials, contradict
+from generator.polarity import Denials, carries
 from generator.sentences import SpanKind
 from generator.words import Term, TermKind, read_code_terms, read_terms
 
@@ -219,7 +219,7 @@ def _found(statement: _Statement, vocabulary: Vocabulary) -> frozenset[int]:
 def _contradicts(statement: _Statement, passage: Passage, window: _Window) -> bool:
     if statement.denials is None:
         return False
-    return contradict(statement.denials, passage.denials(window.start, window.end))
+    return not carries(passage.denials(window.start, window.end), statement.denials)
 
 
 def _would_pass(statement: _Statement, passages: Sequence[Passage], config: SupportConfig) -> bool:

@@ -157,7 +157,11 @@ def _joined_lines(lines: Sequence[str]) -> list[str]:
 
 
 def _names(source: DirectiveSource, _parser: MarkupParser) -> list[nodes.Node]:
-    names = [line.strip().removeprefix("~") for line in source.content if line.strip()]
+    names = [
+        line.strip().removeprefix("~")
+        for line in source.content
+        if not _OPTION.match(line.strip()) and line.strip()
+    ]
     items = [nodes.list_item("", nodes.paragraph("", "", nodes.literal("", name))) for name in names]
     return [nodes.bullet_list("", *items)] if items else []
 

@@ -135,12 +135,12 @@ def test_preamble_repetition_and_headings_are_left_out(scripted: Scripted, evide
 
 def test_lists_and_code_keep_their_lines(scripted: Scripted, evidence: list[Evidence]) -> None:
     script = (
-        "To use Redis for caching:\n\n1. Install `redis-py` 3.0.0 [2]\n2. Run Redis on port 6379 [2]\n\n"
+        "To use Redis for caching:\n\n1. Install `redis-py` 3.0.0 [2]\n2. Run Redis server on 6379 [2]\n\n"
         "```python\nCACHES = {'default': {'BACKEND': 'RedisCache'}}\n```\n[2]\n"
     )
     answer = answer_question("How do I cache with Redis?", evidence, scripted(script), CONFIG)
     assert answer.text == (
-        "To use Redis for caching: [1]\n1. Install `redis-py` 3.0.0 [2]\n2. Run Redis on port 6379 [3]\n\n"
+        "To use Redis for caching: [1]\n1. Install `redis-py` 3.0.0 [2]\n2. Run Redis server on 6379 [3]\n\n"
         "```python\nCACHES = {'default': {'BACKEND': 'RedisCache'}}\n```\n[4]"
     )
     check_promises(answer, evidence)

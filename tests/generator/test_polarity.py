@@ -1,6 +1,6 @@
 import pytest
 
-from generator.polarity import Denials, contradict
+from generator.polarity import Denials, carries
 
 
 @pytest.mark.parametrize(
@@ -8,14 +8,18 @@ from generator.polarity import Denials, contradict
     [
         ("SQLite supports joins.", "SQLite does not support joins."),
         ("You should store raw passwords.", "You should never store raw passwords."),
-        ("It does not support joins.", "You will not need to install anything to support joins."),
         ("The task is thread safe.", "The task isn't thread safe."),
         ("The value cannot be changed.", "The value can be changed."),
     ],
 )
-def test_flipped_statements_contradict(one: str, other: str) -> None:
-    assert contradict(Denials(one), Denials(other))
-    assert contradict(Denials(other), Denials(one))
+def test_flipped_statements_do_not_carry_each_other(one: str, other: str) -> None:
+    assert not carries(Denials(one), Denials(other))
+    assert not carries(Denials(other), Denials(one))
+
+
+def test_a_denial_of_something_else_carries_no_denial() -> None:
+    evidence = Denials("You will not need to install anything to support SQLite.")
+    assert not carries(evidence, Denials("It does not support SQLite."))
 
 
 @pytest.mark.parametrize(
@@ -29,5 +33,6 @@ def test_flipped_statements_contradict(one: str, other: str) -> None:
         ("No, SQLite supports joins.", "SQLite supports joins."),
     ],
 )
-def test_equal_statements_do_not(one: str, other: str) -> None:
-    assert not contradict(Denials(one), Denials(other))
+def test_equal_statements_carry_each_other(one: str, other: str) -> None:
+    assert carries(Denials(one), Denials(other))
+    assert carries(Denials(other), Denials(one))

@@ -6,7 +6,9 @@ from ingest.decoding import decode_text
 from ingest.errors import UndecodableText
 
 FRENCH = "Le café est fermé à Noël. « Déjà vu », dit-elle, où êtes-vous ? Très bien, merci."
-ENGLISH = "The client\u2019s “quoted” text \u2013 with dashes \u2013 costs €50. It is otherwise plain English text."
+ENGLISH = (
+    "The client\u2019s “quoted” text \u2013 with dashes \u2013 costs €50. It is otherwise plain English text."
+)
 RUSSIAN = "Документация описывает установку и настройку сервера. Пользователь может изменить параметры."
 JAPANESE = "これは日本語の文書です。設定ファイルを編集してください。サーバーを再起動します。" * 3
 CHINESE = "这是一个中文文档。请编辑配置文件然后重新启动服务器。" * 3

@@ -298,6 +298,11 @@ def test_a_long_signature_is_short_as_a_heading_and_whole_below_it(read: Callabl
     ]
 
 
+def test_summaries_list_their_names(read: Callable[[str], list[str]]) -> None:
+    source = ".. autosummary::\n    :toctree: doc/\n\n    ray.init\n    ~ray.get\n        :noindex:\n"
+    assert read(source) == ["list: - `ray.init`\n- `ray.get`"]
+
+
 def test_lists_nest_and_code_inside_stands_alone(read: Callable[[str], list[str]]) -> None:
     assert read(
         """\

@@ -1,0 +1,92 @@
+"""The command line as a user runs it: output, JSON, and exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.catalogue import Model
+from tests.conftest import ENCODER, GENERATOR, MODELS
+
+pytestmark = pytest.mark.usefixtures("encoder_model", "small_generator_model")
+
+
+def footnote(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "FOOTNOTE_HOME": str(home),
+        "FOOTNOTE_MODELS": str(MODELS),
+        "FOOTNOTE_ENCODER": ENCODER,
+        "FOOTNOTE_GENERATOR": GENERATOR,
+        "FOOTNOTE_OFFLINE": "true",
+        "HF_HUB_OFFLINE": "1",
+        "FOOTNOTE_EVIDENCE_TOKENS": "150",
+        "FOOTNOTE_ANSWER_TOKENS": "30",
+        **settings,
+    }
+    command = [sys.executable, "-m", "app.cli.program", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "pump.md").write_text(
+        "# Pump P3\n\nThe pump P3 moves 12 litres a minute. Oil it every 90 days."
+    )
+    (folder / "hose.rst").write_text("Hose\n====\n\nThe hose is 20 metres long.\n")
+    return folder
+
+
+def test_from_files_to_an_answer_without_any_network(tmp_path: Path, docs: Path) -> None:
+    home = tmp_path / "home"
+    first = footnote(home, "ingest", str(docs), "--uri-prefix", "https://docs.example/", "--json")
+    assert first.returncode == 0, first.stderr
+    assert json.loads(first.stdout)["stored"] == 2
+    again = footnote(home, "ingest", str(docs), "--uri-prefix", "https://docs.example/")
+    assert again.returncode == 0
+    assert "unchanged" in again.stdout
+    found = footnote(home, "search", "How long is the hose?", "--json")
+    assert json.loads(found.stdout)["hits"][0]["uri"] == "https://docs.example/hose.rst"
+    answer = footnote(home, "ask", "How often must the pump P3 be oiled?", "--json")
+    assert answer.returncode == 0, answer.stderr
+    assert "90 days" in json.loads(answer.stdout)["text"]
+    shown = footnote(home, "ask", "How often must the pump P3 be oiled?")
+    assert "[1] Pump P3" in shown.stdout
+    jobs = json.loads(footnote(home, "jobs", "list", "--json").stdout)
+    assert [job["state"] for job in jobs] == ["succeeded"]
+    doctor = footnote(home, "doctor", "--json")
+    assert doctor.returncode == 0, doctor.stdout
+    assert {finding["subject"] for finding in json.loads(doctor.stdout)} >= {"encoder", "generator", "index"}
+
+
+def test_a_file_that_fails_is_listed_and_the_exit_code_says_so(tmp_path: Path, docs: Path) -> None:
+    (docs / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
+    result = footnote(tmp_path / "home", "ingest", str(docs))
+    assert result.returncode == 1
+    assert "broken.pdf" in result.stdout
+    assert "stored" in result.stdout
+
+
+def test_wrong_use_exits_with_2_and_failures_with_1(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert footnote(home, "ask").returncode == 2
+    assert footnote(home, "ask", "   ").returncode == 2
+    assert footnote(home, "no-such-command").returncode == 2
+    nothing = footnote(home, "search", "anything")
+    assert nothing.returncode == 1
+    assert "footnote ingest" in nothing.stderr
+    unknown = footnote(home, "doctor", FOOTNOTE_PROT="1")
+    assert unknown.returncode == 1
+    assert "FOOTNOTE_PROT" in unknown.stderr
+    assert "Traceback" not in nothing.stderr + unknown.stderr
+
+
+def test_the_doctor_names_what_is_broken(tmp_path: Path, encoder_model: Model) -> None:
+    result = footnote(tmp_path / "home", "doctor", "--json", FOOTNOTE_GENERATOR="path:/nowhere")
+    assert result.returncode == 1
+    broken = [finding for finding in json.loads(result.stdout) if finding["level"] == "broken"]
+    assert [finding["subject"] for finding in broken] == ["generator"]
