@@ -1,6 +1,9 @@
 """How Alembic reaches the database: by the connection or the address that the caller hands over."""
 
+from typing import Any, Literal
+
 from alembic import context
+from sqlalchemy import Connection
 
 from app.db.session import open_engine
 from app.db.tables import Base, Moment
@@ -8,12 +11,13 @@ from app.db.tables import Base, Moment
 config = context.config
 
 
-def render_item(kind, item, autogen_context):
+def render_item(kind: str, item: Any, _context: object) -> str | Literal[False]:
     """Migrations spell plain SQLAlchemy types, so that they stay true when ours change."""
     return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, Moment) else False
 
 
-def run(connection):
+def run(connection: Connection) -> None:
+    """Migrate on this connection."""
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,

@@ -17,7 +17,7 @@ import uvicorn
 
 from app.catalogue import ModelUnavailable
 from app.cli.documents import ingest_files, print_summary
-from app.cli.output import out, progress_bars
+from app.cli.output import end_at_once, out, progress_bars
 from app.db.document_views import list_documents
 from app.downloads import Progress
 from app.main import create_app
@@ -56,6 +56,9 @@ def main() -> None:
         _run(settings, arguments.docs, stop=arguments.stop)
     except (DemoFailed, ModelUnavailable, httpx.HTTPError) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        out.print("\ninterrupted; the next run goes on where this one was", highlight=False)
+    end_at_once(0)
 
 
 def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:

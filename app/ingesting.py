@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from app.db.documents import State, Stored, Upload, store_upload
 from app.db.passages import (
@@ -88,13 +89,17 @@ def accept_upload(
     upload = Upload(
         sha256=digest,
         size_bytes=len(data),
-        name=name.replace("\x00", ""),
+        name=name,
         uri=uri or f"upload:{digest[:16]}/{name}",
         title=title,
         product=product,
     )
-    with sessions.begin() as session:
-        return store_upload(session, upload, now=now)
+    try:
+        with sessions.begin() as session:
+            return store_upload(session, upload, now=now)
+    except IntegrityError:  # another upload made the same document or product first: now it is there
+        with sessions.begin() as session:
+            return store_upload(session, upload, now=now)
 
 
 def blob_path(blobs: Path, sha256: str) -> Path:

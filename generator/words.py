@@ -139,14 +139,7 @@ def parts(identifier: str) -> Iterator[str]:
 def _opens_sentence(text: str, match: re.Match[str]) -> bool:
     """Whether a capital at this place is only the start of a sentence."""
     before = text[: match.start()].rstrip(" \t\n*_\"'“\u2018([")
-    if before and before[-1] not in ".!?:;|-•":
-        return False
-    follower = _TOKEN.search(text, match.end())
-    return not (follower and follower.start() == match.end() + 1 and _is_capital(follower.group()))
-
-
-def _is_capital(token: str) -> bool:
-    return token[:1].isupper() and token[1:].islower()
+    return not before or before[-1] in ".!?:;|-•"
 
 
 def _term(match: re.Match[str], *, in_code: bool, opens: bool) -> Iterator[Term]:

@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse
 
 from app.answering import Event, Turn
 from app.api.dependencies import UsesServices
-from app.api.search import Question
+from app.api.fields import NotBlank, Question, Storable
 from app.db.answers import get_answer
 
 router = APIRouter(prefix="/v1/answers", tags=["answers"])
@@ -24,7 +24,7 @@ class ConversationTurn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     question: Question
-    answer: Annotated[str, Field(max_length=20_000)]
+    answer: Annotated[Storable, Field(max_length=20_000)]
 
 
 class AnswerRequest(BaseModel):
@@ -35,7 +35,9 @@ class AnswerRequest(BaseModel):
         json_schema_extra={"example": {"question": "How do I add an index to a model?", "stream": False}},
     )
     question: Question
-    products: list[str] | None = Field(default=None, description="Answer from these products only.")
+    products: list[NotBlank] | None = Field(
+        default=None, min_length=1, description="Use these products only."
+    )
     conversation: list[ConversationTurn] = Field(
         default=[], max_length=MAX_TURNS, description="Oldest first."
     )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import UsesJobs, UsesServices
+from app.api.fields import NotBlank, storable
 from app.db.document_views import get_document, list_documents
 from app.db.documents import Outcome, delete_document, get_text
 from app.ingesting import accept_upload
@@ -74,9 +75,9 @@ def upload(
     jobs: UsesJobs,
     response: Response,
     file: Annotated[UploadFile, File(description="Markdown, reStructuredText, HTML, PDF, DOCX, ...")],
-    title: Annotated[str | None, Form(max_length=500)] = None,
-    product: Annotated[str | None, Form(min_length=1, max_length=200)] = None,
-    uri: Annotated[str | None, Form(min_length=1, max_length=2000)] = None,
+    title: Annotated[NotBlank | None, Form(max_length=500)] = None,
+    product: Annotated[NotBlank | None, Form(max_length=200)] = None,
+    uri: Annotated[NotBlank | None, Form(max_length=2000)] = None,
 ) -> UploadResponse:
     """Store a file and start the job that makes it searchable.
 
@@ -87,7 +88,7 @@ def upload(
         services.sessions,
         services.settings,
         data=file.file.read(services.settings.max_upload_bytes + 1),
-        name=file.filename or "upload",
+        name=storable(file.filename or "upload"),
         uri=uri,
         title=title,
         product=product,

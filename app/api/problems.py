@@ -11,13 +11,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
 from app.db.documents import DocumentNotFound
 from app.ingesting import UploadTooLarge
 from app.observability import logger
 from app.searching import ProductUnknown
 from app.wiring import JobNotFound, NotReady
+from generator.errors import GeneratorError, PromptTooLong
 from ingest.errors import EmptyFile, IngestError, UnsupportedType
+from retriever.errors import RetrieverError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:footnote:problem:"
@@ -31,7 +34,11 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     EmptyFile: (422, "empty-file"),
     IngestError: (422, "unreadable-file"),
     ProductUnknown: (422, "unknown-product"),
+    PromptTooLong: (422, "prompt-too-long"),
     NotReady: (503, "not-ready"),
+    ModelUnavailable: (503, "model-unavailable"),
+    GeneratorError: (503, "generator-unavailable"),
+    RetrieverError: (503, "index-unavailable"),
 }
 HTTP_TYPES = {404: "no-such-address", 405: "method-not-allowed", 413: "upload-too-large"}
 
@@ -67,7 +74,7 @@ def _known_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, IngestError):
         extra["reason"] = error.reason
     response = problem(status, kind, str(error), **extra)
-    if status == STATUS[NotReady][0]:
+    if isinstance(error, NotReady):
         response.headers["Retry-After"] = "5"
     return response
 

@@ -1,23 +1,15 @@
 """``/v1/search``: passages for a question."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import UsesServices
+from app.api.fields import NotBlank, Question
 from app.db.tables import new_id
 
 router = APIRouter(prefix="/v1", tags=["search"])
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("the question is empty; write one")
-    return text
-
-
-Question = Annotated[str, Field(max_length=2000), AfterValidator(_not_blank)]
 
 
 class SearchRequest(BaseModel):
@@ -29,7 +21,9 @@ class SearchRequest(BaseModel):
     )
     question: Question
     k: int = Field(default=10, ge=1, le=100)
-    products: list[str] | None = Field(default=None, description="Search these products only.")
+    products: list[NotBlank] | None = Field(
+        default=None, min_length=1, description="Use these products only."
+    )
 
 
 class HitResponse(BaseModel):

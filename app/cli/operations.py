@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from app.catalogue import CATALOGUE, ModelUnavailable, model_folder, open_model
-from app.cli.output import out, print_json, print_table, progress_bars
+from app.cli.output import end_at_once, out, print_json, print_table, progress_bars
 from app.diagnosis import Level, diagnose
 from app.settings import load_settings
 
@@ -45,6 +45,7 @@ def serve(
     else:
         out.print(f"Serving on http://{host}:{port} (documentation at /docs); Ctrl-C ends", highlight=False)
     uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
+    end_at_once(0)
 
 
 @models.command("list")

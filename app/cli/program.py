@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from app.catalogue import ModelUnavailable
 from app.cli import documents, operations, questions
-from app.cli.output import err
+from app.cli.output import end_at_once, err
 from app.observability import configure_logging
 from app.settings import SettingsInvalid, calm_idle_threads, load_settings
 from finetune.suites import SuiteInvalid
@@ -55,6 +55,9 @@ def main() -> None:
     try:
         configure_logging("warning" if "serve" not in sys.argv[1:2] else load_settings().log_level)
         app()
+    except KeyboardInterrupt:
+        err.print("\ninterrupted; a job that was under way goes on at the next start", highlight=False)
+        end_at_once(130)
     except expected as error:
         err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -39,9 +39,9 @@ def replace_passages(
     session: Session, document_id: str, version: int, parsed: ParsedVersion, passages: Sequence[Passage]
 ) -> None:
     """Record a version as read, and make it the document's current one; safe to repeat."""
+    row = session.get_one(DocumentVersion, (document_id, version), with_for_update=True)
     session.execute(delete(Passage).where(Passage.document_id == document_id, Passage.version == version))
     session.add_all(passages)
-    row = session.get_one(DocumentVersion, (document_id, version))
     row.media_type, row.title, row.text = parsed.media_type, parsed.title, parsed.text
     row.minhash, row.cut = parsed.minhash, parsed.cut
     row.state, row.error = State.READY, None

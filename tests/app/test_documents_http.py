@@ -35,7 +35,7 @@ def test_a_document_is_found_by_its_exact_characters(client: TestClient, upload:
     )
     text = client.get(f"/v1/documents/{body['document_id']}/text").json()["text"]
     best = hits(client, "How often must the nozzle be cleaned?")[0]
-    assert best["text"] == text[best["start"] : best["end"]]  # type: ignore[misc]
+    assert best["text"] == text[best["start"] : best["end"]]
     assert "30 days" in str(best["text"])
     assert best["uri"] == "https://docs.example/guide.md"
     assert client.get("/v1/documents").json()["documents"][0]["passages"] == document["passages"] > 0

@@ -1,0 +1,23 @@
+"""Text that comes in over HTTP, made safe to store."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+MAX_QUESTION = 2000
+
+
+def storable(text: str) -> str:
+    """Without what no database and no tokenizer takes: NUL and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty; write something")
+    return text
+
+
+Storable = Annotated[str, AfterValidator(storable)]
+NotBlank = Annotated[Storable, AfterValidator(_not_blank)]
+Question = Annotated[NotBlank, Field(max_length=MAX_QUESTION)]
