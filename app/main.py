@@ -14,7 +14,7 @@ from app.api.problems import add_problem_handlers
 from app.jobs import JobEngine, JobQueue
 from app.observability import logger
 from app.settings import Settings
-from app.wiring import Services, build_services
+from app.wiring import Models, Services, build_services
 
 DESCRIPTION = (
     "Answers questions from an organisation's own documents. Every sentence of an answer carries a "
@@ -23,12 +23,17 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The application, not started yet: its lifespan opens the database and starts the job engine."""
+def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
+    """The application, not started yet: its lifespan opens the database and starts the job engine.
+
+    Args:
+        settings: The settings of this process.
+        models: Models of these settings that are loaded already, if there are any.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        services = await run_in_threadpool(build_services, settings)
+        services = await run_in_threadpool(build_services, settings, models)
         engine = JobEngine(services)
         await run_in_threadpool(engine.start)
         queue = JobQueue(services)

@@ -68,47 +68,76 @@ class Jobs(Protocol):
         ...
 
 
+class Models:
+    """The encoder and the generator of some settings, each loaded on first use and then kept.
+
+    Args:
+        settings: Name the models and say where their files are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._encoder: Encoder | None = None
+        self._generator: Generator | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder; raises ModelUnavailable if it is not there."""
+        with self._loading:
+            if self._encoder is None:
+                from retriever.sentence_transformer_encoder import load_encoder  # noqa: PLC0415 - loads torch
+
+                model = open_model(self._settings.models_folder, self._settings.encoder)
+                self._encoder = load_encoder(model.folder, weights_sha256=model.fingerprint)
+            return self._encoder
+
+    @property
+    def generator(self) -> Generator:
+        """The generator; raises ModelUnavailable if it is not there."""
+        with self._loading:
+            if self._generator is None:
+                from generator.transformers_backend import TransformersGenerator  # noqa: PLC0415 - loads torch
+
+                model = open_model(self._settings.models_folder, self._settings.generator)
+                self._generator = TransformersGenerator.load(
+                    model.folder, name=model.reference, fingerprint=model.fingerprint
+                )
+            return self._generator
+
+    @property
+    def are_loaded(self) -> bool:
+        """Whether both are in memory."""
+        return self._encoder is not None and self._generator is not None
+
+
 class Services:
     """What routes, jobs and commands work with. Safe to share between threads.
 
     Args:
         settings: The settings of this process.
         engine: An engine of a migrated database.
+        models: The models of these settings.
     """
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: Settings, engine: Engine, models: Models) -> None:
         self.settings = settings
         self.engine = engine
         self.sessions: Sessions = open_sessions(engine)
         self.reading_sessions: Sessions = open_reading_sessions(engine)
-        self._encoder: Encoder | None = None
-        self._generator: Generator | None = None
+        self._models = models
         self._opened: tuple[str, Index] | None = None
-        self._loading = threading.RLock()
+        self._opening = threading.Lock()
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder, loaded on first use; raises ModelUnavailable if it is not there."""
-        with self._loading:
-            if self._encoder is None:
-                from retriever.sentence_transformer_encoder import load_encoder  # noqa: PLC0415 - loads torch
-
-                model = open_model(self.settings.models_folder, self.settings.encoder)
-                self._encoder = load_encoder(model.folder, weights_sha256=model.fingerprint)
-            return self._encoder
+        """The encoder; see `Models.encoder`."""
+        return self._models.encoder
 
     @property
     def generator(self) -> Generator:
-        """The generator, loaded on first use; raises ModelUnavailable if it is not there."""
-        with self._loading:
-            if self._generator is None:
-                from generator.transformers_backend import TransformersGenerator  # noqa: PLC0415 - loads torch
-
-                model = open_model(self.settings.models_folder, self.settings.generator)
-                self._generator = TransformersGenerator.load(
-                    model.folder, name=model.reference, fingerprint=model.fingerprint
-                )
-            return self._generator
+        """The generator; see `Models.generator`."""
+        return self._models.generator
 
     def live_index(self) -> LiveIndex:
         """The index that is live at this moment, opened if another version became live.
@@ -128,7 +157,7 @@ class Services:
         return LiveIndex(id=index_id, index=opened[1], hidden_documents=hidden)
 
     def _open(self, index_id: str) -> tuple[str, Index]:
-        with self._loading:
+        with self._opening:
             if self._opened is None or self._opened[0] != index_id:
                 directory = self.settings.indexes_folder / index_id
                 index = open_index(directory, encoder_fingerprint=self.encoder.fingerprint)
@@ -173,19 +202,24 @@ class Services:
     @property
     def is_warm(self) -> bool:
         """Whether models are loaded and an index is open."""
-        return self._encoder is not None and self._generator is not None and self._opened is not None
+        return self._models.are_loaded and self._opened is not None
 
     def close(self) -> None:
         """Give back the database's connections."""
         self.engine.dispose()
 
 
-def build_services(settings: Settings) -> Services:
-    """Services on a migrated database; nothing else is loaded yet."""
+def build_services(settings: Settings, models: Models | None = None) -> Services:
+    """Services on a migrated database; nothing else is loaded yet.
+
+    Args:
+        settings: The settings of this process.
+        models: Models of these settings that are loaded already, if there are any.
+    """
     settings.home.mkdir(parents=True, exist_ok=True)
     engine = open_engine(settings.database)
     migrate(engine, settings.home)
-    return Services(settings, engine)
+    return Services(settings, engine, models or Models(settings))
 
 
 def fetch_models(settings: Settings, progress: Progress) -> list[Model]:

@@ -77,7 +77,8 @@ def migrate(engine: Engine, lock_folder: Path) -> None:
 def migration_lock(engine: Engine, lock_folder: Path) -> Iterator[None]:
     """Holds back every other process that would change a schema of this database."""
     if engine.dialect.name == "postgresql":
-        with engine.connect() as connection:
+        # Outside of a transaction: an index built concurrently waits for every open one.
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
             try:
                 yield

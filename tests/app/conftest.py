@@ -10,11 +10,19 @@ from fastapi.testclient import TestClient
 from app.catalogue import Model
 from app.main import create_app
 from app.settings import Settings
+from app.wiring import Models
+from tests.conftest import ENCODER, GENERATOR, MODELS
 
 Wait = Callable[[str], dict[str, Any]]
 Upload = Callable[..., dict[str, Any]]
 
 READY_SECONDS = 120
+
+
+@pytest.fixture(scope="session")
+def models(encoder_model: Model, small_generator_model: Model) -> Models:
+    """The real models, loaded once for all tests."""
+    return Models(Settings(models=MODELS, encoder=ENCODER, generator=GENERATOR))
 
 
 @pytest.fixture
@@ -24,11 +32,9 @@ def short_answers(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def client(
-    short_answers: Settings, encoder_model: Model, small_generator_model: Model
-) -> Iterator[TestClient]:
+def client(short_answers: Settings, models: Models) -> Iterator[TestClient]:
     """A running server of an empty home."""
-    with TestClient(create_app(short_answers), raise_server_exceptions=False) as client:
+    with TestClient(create_app(short_answers, models), raise_server_exceptions=False) as client:
         yield client
 
 

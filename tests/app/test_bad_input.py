@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from app.catalogue import Model
 from app.cli.documents import ingest_files
 from app.settings import Settings
-from app.wiring import build_services
+from app.wiring import Models, build_services
 from tests.app.conftest import Upload
 from tests.bad_files import bad_files, encrypted_pdf, png
 
@@ -22,7 +21,7 @@ def no_progress(_what: str, _done: int, _total: int) -> None:
 
 
 def test_each_bad_file_of_a_folder_is_named_and_the_good_ones_go_in(
-    settings: Settings, encoder_model: Model, tmp_path: Path
+    settings: Settings, models: Models, tmp_path: Path
 ) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()
@@ -33,7 +32,7 @@ def test_each_bad_file_of_a_folder_is_named_and_the_good_ones_go_in(
     (folder / "large.txt").write_bytes(b"a" * 2_000_001)
     (folder / "out").symlink_to(tmp_path)
     (folder / "circle").symlink_to(folder)
-    services = build_services(settings.model_copy(update={"max_upload_bytes": 2_000_000}))
+    services = build_services(settings.model_copy(update={"max_upload_bytes": 2_000_000}), models)
     summary = ingest_files(services, [folder], progress=no_progress)
     assert summary["stored"] == 1
     errors = {Path(failure["file"]).name: failure["error"] for failure in summary["failed"]}

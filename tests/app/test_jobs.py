@@ -12,21 +12,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from app.catalogue import Model
 from app.cli.documents import ingest_files, wait_for
 from app.db.documents import Outcome, pending_versions
 from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
 from app.jobs import EngineElsewhere, JobEngine, JobQueue
 from app.settings import Settings
-from app.wiring import JobNotFound, Services, build_services
+from app.wiring import JobNotFound, Models, Services, build_services
 
 DOCUMENTS = 80
 DEADLINE_SECONDS = 120
 
 
 @pytest.fixture
-def services(settings: Settings, encoder_model: Model) -> Iterator[Services]:
-    services = build_services(settings)
+def services(settings: Settings, models: Models) -> Iterator[Services]:
+    services = build_services(settings, models)
     yield services
     services.close()
 
