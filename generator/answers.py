@@ -137,7 +137,7 @@ class AnswerConfig:
     max_sentences: int = 8
     max_citations: int = 3
     repeated_share: float = 0.8
-    quote_coverage: float = 0.65
+    quote_coverage: float = 0.6
     refused_quote_coverage: float = 0.85
     support: SupportConfig = field(default_factory=SupportConfig)
     strength: StrengthConfig = field(default_factory=StrengthConfig)

@@ -10,7 +10,7 @@ from generator.sentences import Span, split_sentences
 from generator.stop_words import NUMBER_WORDS
 from generator.words import Term, TermKind, find_tokens, fold, number_key, parts, stem
 
-_SEPARATOR = re.compile(r"[./-]+")
+_SEPARATOR = re.compile(r"[./='\"-]+")
 
 
 @dataclass(frozen=True, slots=True)
