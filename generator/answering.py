@@ -29,6 +29,10 @@ from generator.words import read_terms
 
 _LISTED_TITLES = 3
 
+# How many of the question's words a quote must have; the model's refusal must be outweighed.
+_QUOTE_TERMS = 2
+_REFUSED_QUOTE_TERMS = 3
+
 
 def answer_question(
     question: str,
@@ -152,8 +156,12 @@ class _Draft:
     def quote(self) -> Iterator[AnswerPart]:
         """The evidence sentence that meets the question best, word for word."""
         config = self._config
-        minimum = config.refused_quote_coverage if self.refused else config.quote_coverage
-        found = best_quotation(question_terms(self._question), self._passages, minimum=minimum)
+        found = best_quotation(
+            question_terms(self._question),
+            self._passages,
+            minimum=config.refused_quote_coverage if self.refused else config.quote_coverage,
+            fewest_terms=_REFUSED_QUOTE_TERMS if self.refused else _QUOTE_TERMS,
+        )
         text = _as_sentence(found.evidence.text[found.start : found.end]) if found else ""
         if found and text:
             self.origin = AnswerOrigin.QUOTED

@@ -138,7 +138,7 @@ class AnswerConfig:
     max_citations: int = 3
     repeated_share: float = 0.8
     quote_coverage: float = 0.6
-    refused_quote_coverage: float = 0.85
+    refused_quote_coverage: float = 0.75
     support: SupportConfig = field(default_factory=SupportConfig)
     strength: StrengthConfig = field(default_factory=StrengthConfig)
 

@@ -11,7 +11,7 @@ from generator.words import Term
 
 _SHORTEST = 30
 _LONGEST = 500
-_OWN_SHARE = 0.5
+_OWN_SHARE = 0.5  # more than this must stand in the sentence itself, not in the title
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +31,29 @@ class Quotation:
     coverage: float
 
 
-def best_quotation(terms: Sequence[Term], passages: Sequence[Passage], *, minimum: float) -> Quotation | None:
+def best_quotation(
+    terms: Sequence[Term], passages: Sequence[Passage], *, minimum: float, fewest_terms: int
+) -> Quotation | None:
     """The sentence that meets the question best.
 
     Args:
         terms: The question's content.
         passages: The evidence, best first.
         minimum: Share of the question's content that the sentence must have, in (0, 1].
+        fewest_terms: How many terms that must be, so that one common word is no match.
 
     Returns:
         The sentence with the largest share; of equals, that of the earlier passage and place.
     """
     found = [quotation for passage in passages for quotation in _candidates(terms, passage)]
     best = max(found, key=lambda quotation: quotation.coverage, default=None)
-    return best if best and best.coverage >= minimum else None
+    needed = max(minimum, fewest_terms / max(len(terms), 1))
+    return best if best and best.coverage >= needed else None
 
 
 def _candidates(terms: Sequence[Term], passage: Passage) -> Iterator[Quotation]:
     for unit in passage.units:
-        if _is_readable(unit) and covered(terms, [unit.vocabulary]) >= _OWN_SHARE:
+        if _is_readable(unit) and covered(terms, [unit.vocabulary]) > _OWN_SHARE:
             coverage = covered(terms, [unit.vocabulary, passage.place])
             yield Quotation(passage.evidence, unit.span.start, unit.span.end, coverage)
 

@@ -14,9 +14,9 @@ from generator.words import Term, TermKind, read_code_terms, read_terms
 _QUOTED_UNITS = 3
 _UNIT_COST = 0.1
 
-# A word that only the question brought in weighs half: an answer repeats the question's words, but
-# evidence that never mentions them is thinner.
-_QUESTION_WORD_WEIGHT = 0.5
+# A word of the question that the evidence never mentions weighs more than another missing word: it
+# is what ties the sentence to the question ("the amendment banned ...", from evidence on opponents).
+_QUESTION_WORD_WEIGHT = 1.5
 
 # Title and headings say what a passage is about; this share must stand in the quoted text itself.
 _MINIMUM_QUOTED_SHARE = 0.3
@@ -130,7 +130,7 @@ def check_support(
         sentence: The sentence without citation markers.
         passages: What it cites; none means unsupported.
         kind: Prose and items are compared by words; of code, every name and number must be there.
-        question: What the question mentions; such words weigh half where no passage has them.
+        question: What the question mentions; such words weigh more where no passage has them.
         config: Thresholds.
 
     Returns:

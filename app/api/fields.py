@@ -8,7 +8,7 @@ MAX_QUESTION = 2000
 
 
 def storable(text: str) -> str:
-    """Without what no database and no tokenizer takes: NUL and halves of surrogate pairs."""
+    """Without NUL, which PostgreSQL does not take, and halves of surrogate pairs, which nothing takes."""
     return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
 
 

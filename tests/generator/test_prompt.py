@@ -19,7 +19,7 @@ def test_the_prompt_shows_numbered_passages_then_the_task_and_the_question(evide
         "Sessions are stored in the database by default. To store them in files, set `SESSION_ENGINE`."
         f"\n</passage>\n\n{TASK}\n\nQuestion: What is Redis?"
     )
-    assert REFUSAL in system.content
+    assert REFUSAL in user.content
 
 
 def test_headings_tell_where_a_passage_stands(evidence: list[Evidence]) -> None:

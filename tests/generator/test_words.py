@@ -52,7 +52,7 @@ def test_a_capital_at_the_start_is_no_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["snake_case", "CamelCase", "URL", "a.b.c", "/etc/hosts", "--flag", "OAuth2"]
+    "token", ["null=True", "snake_case", "CamelCase", "URL", "a.b.c", "/etc/hosts", "--flag", "OAuth2"]
 )
 def test_code_is_an_identifier(token: str) -> None:
     assert [term.kind for term in read_terms(f"the {token} thing")] == [TermKind.IDENTIFIER]
@@ -82,7 +82,12 @@ def test_a_text_has_a_term_however_it_is_written(text: str, statement: str) -> N
 
 @pytest.mark.parametrize(
     ("text", "statement"),
-    [("version 5.2", "version 5"), ("ForeignKey", "`ForeignObject`"), ("a/b.py", "`a/c.py`")],
+    [
+        ("version 5.2", "version 5"),
+        ("ForeignKey", "`ForeignObject`"),
+        ("null=False or True", "null=True"),
+        ("a/b.py", "`a/c.py`"),
+    ],
 )
 def test_a_text_does_not_have_what_is_only_similar(text: str, statement: str) -> None:
     assert not all(read_vocabulary(text).has(term) for term in read_terms(statement))
