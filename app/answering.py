@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.db.answers import add_answer
-from app.db.session import Sessions
+from app.db.session import Database
 from app.db.tables import new_id
 from app.searching import Found, FoundPassage, LiveIndex, find_passages
 from generator.answering import stream_answer
@@ -43,7 +43,7 @@ class Answerer:
     """Answers questions with one retriever, one generator and one database.
 
     Args:
-        sessions: Sessions for writing the record of answers.
+        database: Database for writing the record of answers.
         encoder: The encoder of the index.
         generator: What writes answers.
         passages: Most passages shown to the generator.
@@ -52,14 +52,14 @@ class Answerer:
 
     def __init__(
         self,
-        sessions: Sessions,
+        database: Database,
         encoder: Encoder,
         generator: Generator,
         *,
         passages: int,
         config: AnswerConfig,
     ) -> None:
-        self._sessions = sessions
+        self._database = database
         self._encoder = encoder
         self._generator = generator
         self._passages = passages
@@ -68,7 +68,6 @@ class Answerer:
     def stream(
         self,
         live: LiveIndex,
-        reading_sessions: Sessions,
         question: str,
         *,
         products: Sequence[str] | None,
@@ -85,7 +84,7 @@ class Answerer:
         began = time.perf_counter()
         searched = f"{conversation[-1].question} {question}" if conversation else question
         found = find_passages(
-            reading_sessions, live, self._encoder, searched, k=self._passages, products=products
+            self._database, live, self._encoder, searched, k=self._passages, products=products
         )
         searched_at = time.perf_counter()
         yield Event(name="search_results", data={"hits": [asdict(hit) for hit in found.hits]})
@@ -119,13 +118,18 @@ class Answerer:
             "generation": _milliseconds(searched_at, ended),
             "total": _milliseconds(began, ended),
         }
-        yield Event(
-            name="final_answer",
-            data=self._record(question, found, last, products or [], timings),
-        )
+        asked = {
+            "products": list(products or []),
+            "conversation": [asdict(turn) for turn in conversation],
+            "evidence": [
+                {"passage_id": hit.passage_id, "rank": hit.rank, "cosine": hit.cosine} for hit in found.hits
+            ],
+            "dropped": [asdict(sentence) for sentence in last.dropped],
+        }
+        yield Event(name="final_answer", data=self._record(question, found, last, asked, timings))
 
     def _record(
-        self, question: str, found: Found, answer: Answer, products: Sequence[str], timings: dict[str, float]
+        self, question: str, found: Found, answer: Answer, asked: dict[str, Any], timings: dict[str, float]
     ) -> dict[str, Any]:
         by_passage = {hit.passage_id: hit for hit in found.hits}
         response = {
@@ -136,7 +140,7 @@ class Answerer:
             "citations": [_citation_json(c, by_passage[c.passage_id]) for c in answer.citations],
             "confidence": round(answer.confidence, 4),
             "origin": answer.origin.value,
-            "products": list(products),
+            "products": asked["products"],
             "versions": {
                 "release": None,
                 "index": found.index_version,
@@ -146,13 +150,8 @@ class Answerer:
             },
             "timings_ms": timings,
         }
-        evidence = [
-            {"passage_id": hit.passage_id, "cosine": hit.cosine, "rank": hit.rank} for hit in found.hits
-        ]
-        with self._sessions.begin() as session:
-            add_answer(
-                session, question=question, response=response, evidence=evidence, now=datetime.now(UTC)
-            )
+        with self._database.writing() as session:
+            add_answer(session, question=question, response=response, asked=asked, now=datetime.now(UTC))
         return response
 
 

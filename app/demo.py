@@ -51,7 +51,8 @@ def main() -> None:
     configure_logging("warning")
     settings = load_settings()
     if arguments.docs is not None:  # the reader's documents get a home of their own beside Django's
-        settings = load_settings(home=settings.home / "own-documents", models=settings.models_folder)
+        own = settings.home / "own-documents"
+        settings = load_settings(home=own, models=settings.models_folder, database_url=None)
     try:
         _run(settings, arguments.docs, stop=arguments.stop)
     except (DemoFailed, ModelUnavailable, httpx.HTTPError) as error:
@@ -75,7 +76,10 @@ def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
         for question in questions:
             out.rule(question, align="left")
             answer = httpx.post(
-                f"{address}/v1/answers", json={"question": question}, timeout=ANSWER_TIMEOUT_SECONDS
+                f"{address}/v1/answers",
+                json={"question": question},
+                timeout=ANSWER_TIMEOUT_SECONDS,
+                trust_env=False,  # no proxy stands between this machine and itself
             )
             answer.raise_for_status()
             text = render_answer(answer.json(), address=address)
@@ -89,7 +93,7 @@ def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
 
 def _own_questions(services: Services) -> Sequence[str]:
     """Questions from the titles of three documents, since nobody has asked any yet."""
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         titles = [view.title for view in list_documents(session, after=None, limit=500) if view.passages]
     if not titles:
         raise DemoFailed("none of these files could be read; the table above says why")
@@ -131,7 +135,7 @@ def _serving(settings: Settings) -> Iterator[str]:
     thread = threading.Thread(target=server.run, name="server")
     thread.start()
     try:
-        _wait_until_ready(address, thread)
+        _wait_until_ready(address, server, thread)
         yield address
     except KeyboardInterrupt:
         pass
@@ -140,19 +144,21 @@ def _serving(settings: Settings) -> Iterator[str]:
         thread.join()
 
 
-def _wait_until_ready(address: str, thread: threading.Thread) -> None:
+def _wait_until_ready(address: str, server: uvicorn.Server, thread: threading.Thread) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_SECONDS
     reason = "no answer"
     while time.monotonic() < deadline and thread.is_alive():
+        time.sleep(0.3)
+        if not server.started:  # another server may answer on this port
+            continue
         try:
-            response = httpx.get(f"{address}/readyz", timeout=5)
+            response = httpx.get(f"{address}/readyz", timeout=5, trust_env=False)
         except httpx.HTTPError as error:
             reason = str(error)
         else:
             if response.status_code == httpx.codes.OK:
                 return
             reason = response.json()["detail"]
-        time.sleep(0.3)
     raise DemoFailed(
         f"the server on {address} is not ready: {reason}; is the port free? FOOTNOTE_PORT sets another"
     )

@@ -48,7 +48,9 @@ def diagnose(settings: Settings) -> list[Finding]:
         services = build_services(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
         return [*findings, Finding(level=Level.BROKEN, subject="database", found=str(error), mend=_DATABASE)]
-    findings.append(Finding(level=Level.FINE, subject="database", found=services.engine.dialect.name))
+    findings.append(
+        Finding(level=Level.FINE, subject="database", found=services.database.engine.dialect.name)
+    )
     findings.append(_guarded("documents", lambda: _documents(services)))
     findings.append(_guarded("index", lambda: _index(services)))
     services.close()
@@ -113,7 +115,7 @@ def _model(settings: Settings, role: str, reference: str) -> Finding:
 
 
 def _documents(services: Services) -> Finding:
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         rows = session.execute(
             select(DocumentVersion.state, func.count())
             .join(Document, Document.id == DocumentVersion.document_id)
@@ -131,7 +133,7 @@ def _documents(services: Services) -> Finding:
 
 
 def _index(services: Services) -> Finding:
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         live = live_index(session)
         current = live is not None and live.corpus_sha256 == corpus_sha256(session)
     if live is None:

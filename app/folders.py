@@ -35,10 +35,15 @@ def find_files(paths: Sequence[Path]) -> Iterator[FoundFile]:
             root = path.resolve()
             yield from _walk(root, root, (root,))
         elif path.is_file():
-            yield FoundFile(path=path.resolve(), relative=path.name, named=True)
+            yield FoundFile(path=path.resolve(), relative=printable(Path(path.name)), named=True)
         else:
             problem = "it does not exist; check the path" if not path.exists() else "it is not a regular file"
-            yield FoundFile(path=path, relative=path.name, named=True, problem=problem)
+            yield FoundFile(path=path, relative=printable(Path(path.name)), named=True, problem=problem)
+
+
+def printable(path: Path) -> str:
+    """A path as text with forward slashes; bytes of a name that are not UTF-8 become replacement signs."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
 
 
 def _walk(folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[FoundFile]:
@@ -56,7 +61,7 @@ def _walk(folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[FoundFi
         elif entry.is_dir():
             yield from _walk(path, root, (*above, path))
         elif entry.is_file():
-            yield FoundFile(path=path, relative=path.relative_to(root).as_posix(), named=False)
+            yield FoundFile(path=path, relative=printable(path.relative_to(root)), named=False)
 
 
 def _follow(link: Path, root: Path, above: tuple[Path, ...]) -> Iterator[FoundFile]:
@@ -72,4 +77,4 @@ def _follow(link: Path, root: Path, above: tuple[Path, ...]) -> Iterator[FoundFi
 
 
 def _problem(path: Path, root: Path, reason: str) -> FoundFile:
-    return FoundFile(path=path, relative=path.relative_to(root).as_posix(), named=False, problem=reason)
+    return FoundFile(path=path, relative=printable(path.relative_to(root)), named=False, problem=reason)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.db.indexes import IndexView, forget_indexes, live_index, make_live
+from app.db.indexes import IndexView, forget_indexes, list_indexes, live_index, make_live
 from app.db.passages import PassageView, corpus_sha256, get_embeddings, live_passages
-from app.db.session import Sessions
+from app.db.session import Database
 from app.db.tables import new_id
 from app.ingesting import embed_missing
 from app.observability import logger
@@ -33,7 +33,7 @@ class CorpusKeepsChanging(Exception):
 
 
 def build_live_index(
-    sessions: Sessions,
+    database: Database,
     settings: Settings,
     encoder: Encoder,
     *,
@@ -49,12 +49,13 @@ def build_live_index(
         The id of the index version that is live now.
     """
     with _building:
-        current = _current(sessions, settings, encoder)
+        current = _current(database, settings, encoder)
         if current is not None:
             return current
-        index_id = new_id("idx")
-        embed_missing(sessions, encoder, report=lambda done, total: report("embedding", done, total))
-        corpus, entries, vectors = _snapshot(sessions, encoder)
+        index_id, began = new_id("idx"), now()
+        _remove_leftovers(database, settings)
+        embed_missing(database, encoder, report=lambda done, total: report("embedding", done, total))
+        corpus, entries, vectors = _snapshot(database, encoder)
         report("indexing", 0, 1)
         directory = settings.indexes_folder / index_id
         manifest = build_index(
@@ -63,7 +64,7 @@ def build_live_index(
             vectors,
             encoder_fingerprint=encoder.fingerprint,
             dimension=encoder.dimension,
-            created_at=now(),
+            created_at=began,  # documents deleted from here on are hidden until the next build
         )
         try:
             _verify(directory, encoder, entries)
@@ -79,7 +80,7 @@ def build_live_index(
             documents=manifest.documents,
             live=True,
         )
-        with sessions.begin() as session:
+        with database.writing() as session:
             make_live(session, view)
             gone = forget_indexes(session, kept=settings.kept_indexes)
         for old in gone:
@@ -89,9 +90,18 @@ def build_live_index(
         return index_id
 
 
-def _current(sessions: Sessions, settings: Settings, encoder: Encoder) -> str | None:
+def _remove_leftovers(database: Database, settings: Settings) -> None:
+    """Remove what builds that were killed left in the folder of indexes."""
+    with database.reading() as session:
+        recorded = {index.id for index in list_indexes(session)}
+    for path in settings.indexes_folder.glob("*"):
+        if path.name not in recorded:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _current(database: Database, settings: Settings, encoder: Encoder) -> str | None:
     """The live index version, if it is of this encoder and of the documents as they are now."""
-    with sessions() as session:
+    with database.reading() as session:
         live = live_index(session)
         if live is None or live.encoder != encoder.fingerprint:
             return None
@@ -99,10 +109,10 @@ def _current(sessions: Sessions, settings: Settings, encoder: Encoder) -> str | 
     return live.id if same and (settings.indexes_folder / live.id).is_dir() else None
 
 
-def _snapshot(sessions: Sessions, encoder: Encoder) -> tuple[str, list[IndexEntry], np.ndarray]:
+def _snapshot(database: Database, encoder: Encoder) -> tuple[str, list[IndexEntry], np.ndarray]:
     """The corpus at one moment, with a vector for every passage."""
     for _ in range(SNAPSHOT_ATTEMPTS):
-        with sessions() as session:
+        with database.reading() as session:
             corpus = corpus_sha256(session)
             views = list(live_passages(session))
             cached = get_embeddings(session, encoder.fingerprint, list({v.embedding_sha256 for v in views}))
@@ -111,7 +121,7 @@ def _snapshot(sessions: Sessions, encoder: Encoder) -> tuple[str, list[IndexEntr
             for row, view in enumerate(views):
                 vectors[row] = np.frombuffer(cached[view.embedding_sha256], dtype="<f4")
             return corpus, [_entry(view) for view in views], vectors
-        embed_missing(sessions, encoder, report=lambda _done, _total: None)
+        embed_missing(database, encoder, report=lambda _done, _total: None)
     raise CorpusKeepsChanging("documents arrive faster than they are embedded; the next build takes them in")
 
 

@@ -24,7 +24,7 @@ from app.db.passages import (
     passage_id,
     replace_passages,
 )
-from app.db.session import Sessions
+from app.db.session import Database
 from app.db.tables import Document, DocumentVersion, NearDuplicate, Passage
 from app.observability import logger
 from app.settings import Settings
@@ -51,7 +51,7 @@ class UploadTooLarge(Exception):
 
 
 def accept_upload(
-    sessions: Sessions,
+    database: Database,
     settings: Settings,
     *,
     data: bytes,
@@ -64,7 +64,7 @@ def accept_upload(
     """Store a file's bytes and record the document, still to be parsed.
 
     Args:
-        sessions: The database.
+        database: The database.
         settings: Limits, and the folder of stored bytes.
         data: The whole file.
         name: Its file name, for messages.
@@ -95,10 +95,10 @@ def accept_upload(
         product=product,
     )
     try:
-        with sessions.begin() as session:
+        with database.writing() as session:
             return store_upload(session, upload, now=now)
     except IntegrityError:  # another upload made the same document or product first: now it is there
-        with sessions.begin() as session:
+        with database.writing() as session:
             return store_upload(session, upload, now=now)
 
 
@@ -114,10 +114,14 @@ def _store_bytes(blobs: Path, data: bytes) -> str:
         return digest
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).rename(path)
+        try:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).rename(path)
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)
+            raise
     return digest
 
 
@@ -128,10 +132,10 @@ def cut_name(encoder: Encoder, settings: Settings) -> str:
 
 
 def parse_version(
-    sessions: Sessions, settings: Settings, encoder: Encoder, document_id: str, version: int
+    database: Database, settings: Settings, encoder: Encoder, document_id: str, version: int
 ) -> State:
     """Parse a version's bytes and store its passages, or why that can't be done; safe to repeat."""
-    with sessions() as session:
+    with database.reading() as session:
         row = session.get_one(DocumentVersion, (document_id, version))
         name, sha256, given_title = row.name, row.sha256, row.given_title
     try:
@@ -140,11 +144,11 @@ def parse_version(
         document = replace(document, title=given_title or document.title)
         passages = _cut(document, encoder, settings, document_id, version)
     except IngestError as error:
-        return _fail(sessions, document_id, version, f"{name!r}: {error}")
+        return _fail(database, document_id, version, f"{name!r}: {error}")
     except Exception as error:  # noqa: BLE001 - one document's parser must never stop the other documents of a run
         logger().exception("parser_failed", document_id=document_id, version=version)
         return _fail(
-            sessions, document_id, version, f"{name!r}: the parser failed ({error!r}); please report it"
+            database, document_id, version, f"{name!r}: the parser failed ({error!r}); please report it"
         )
     parsed = ParsedVersion(
         media_type=document.media_type,
@@ -153,13 +157,13 @@ def parse_version(
         minhash=signature(document.text),
         cut=cut_name(encoder, settings),
     )
-    with sessions.begin() as session:
+    with database.writing() as session:
         replace_passages(session, document_id, version, parsed, passages)
     return State.READY
 
 
-def _fail(sessions: Sessions, document_id: str, version: int, error: str) -> State:
-    with sessions.begin() as session:
+def _fail(database: Database, document_id: str, version: int, error: str) -> State:
+    with database.writing() as session:
         mark_failed(session, document_id, version, error)
     return State.FAILED
 
@@ -197,7 +201,7 @@ def text_sha256(text: str) -> str:
 
 
 def embed_missing(
-    sessions: Sessions,
+    database: Database,
     encoder: Encoder,
     *,
     report: Callable[[int, int], None],
@@ -208,7 +212,7 @@ def embed_missing(
     Commits every ``at_once`` texts, so that a killed run goes on where it was.
 
     Args:
-        sessions: The database.
+        database: The database.
         encoder: What embeds.
         report: Told the texts embedded so far and their number in all.
         at_once: Texts between two commits.
@@ -217,12 +221,12 @@ def embed_missing(
         How many texts were embedded.
     """
     with _embedding:
-        with sessions() as session:
+        with database.reading() as session:
             total = count_missing_embeddings(session, encoder.fingerprint)
         done = 0
         while done < total:
             report(done, total)
-            with sessions() as session:
+            with database.reading() as session:
                 ids = missing_embeddings(session, encoder.fingerprint, limit=at_once)
                 views = list(get_passages(session, ids).values())
             if not views:
@@ -233,14 +237,14 @@ def embed_missing(
                 view.embedding_sha256: np.ascontiguousarray(vector, dtype="<f4").tobytes()
                 for view, vector in zip(views, vectors, strict=True)
             }
-            with sessions.begin() as session:
+            with database.writing() as session:
                 add_embeddings(session, encoder.fingerprint, cached)
             done += len(views)
         report(done, total)
         return done
 
 
-def record_near_duplicates(sessions: Sessions, document_ids: Sequence[str]) -> list[tuple[str, str, float]]:
+def record_near_duplicates(database: Database, document_ids: Sequence[str]) -> list[tuple[str, str, float]]:
     """Find documents whose text is nearly that of one of these, and record the pairs.
 
     Returns:
@@ -249,7 +253,7 @@ def record_near_duplicates(sessions: Sessions, document_ids: Sequence[str]) -> l
     wanted = set(document_ids)
     if not wanted:
         return []
-    with sessions() as session:
+    with database.reading() as session:
         rows = session.execute(
             select(Document.id, Document.uri, DocumentVersion.minhash)
             .join(DocumentVersion, DocumentVersion.document_id == Document.id)
@@ -265,7 +269,7 @@ def record_near_duplicates(sessions: Sessions, document_ids: Sequence[str]) -> l
         for pair in near_duplicates({row.id: row.minhash for row in rows})
         if pair.first in wanted or pair.second in wanted
     ]
-    with sessions.begin() as session:
+    with database.writing() as session:
         for pair in pairs:
             first, second = sorted((pair.first, pair.second))
             session.merge(NearDuplicate(first_id=first, second_id=second, similarity=pair.similarity))

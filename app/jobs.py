@@ -7,6 +7,7 @@ to repeat.
 """
 
 import fcntl
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -27,8 +28,10 @@ from app.wiring import JobNotFound, JobView, Services
 
 APPLICATION = "footnote"
 WORKFLOWS_VERSION = "1"  # a changed list of steps needs a new number: old workflows must not resume in it
+WORKFLOW = "ingest"
 QUEUE = "work"
-JOBS_AT_ONCE = 4
+JOBS_AT_ONCE = 1  # embedding and index building take turns anyway
+STOPPING_SECONDS = 120  # longest wait for the step under way to notice that it must stop
 PARSED_AT_ONCE = 16  # documents in one recorded step
 
 Versions = Sequence[tuple[str, int]]
@@ -50,8 +53,8 @@ class JobQueue:
     """Hands work to whichever process runs the engine, and reads what became of it."""
 
     def __init__(self, services: Services) -> None:
-        self._reading_sessions = services.reading_sessions
-        with migration_lock(services.engine, services.settings.home):
+        self._database = services.database
+        with migration_lock(services.database.engine, services.settings.home):
             DBOS.migrate(services.settings.jobs_database)
         self._client = DBOSClient(
             system_database_url=services.settings.jobs_database, application_name=APPLICATION
@@ -59,18 +62,16 @@ class JobQueue:
 
     def ingest(self, versions: Versions) -> str:
         """Start parsing, embedding and indexing document versions; the job's id."""
-        return self._enqueue("ingest", [list(version) for version in versions])
+        job_id = new_id("job")
+        self._client.enqueue(
+            {"workflow_name": WORKFLOW, "queue_name": QUEUE, "workflow_id": job_id},
+            [list(version) for version in versions],
+        )
+        return job_id
 
     def reindex(self) -> str:
         """Start bringing the index up to date; the job's id."""
-        return self._enqueue("reindex")
-
-    def _enqueue(self, workflow: str, *arguments: object) -> str:
-        job_id = new_id("job")
-        self._client.enqueue(
-            {"workflow_name": workflow, "queue_name": QUEUE, "workflow_id": job_id}, *arguments
-        )
-        return job_id
+        return self.ingest([])
 
     def get(self, job_id: str) -> JobView:
         """One job.
@@ -88,7 +89,7 @@ class JobQueue:
         return self._views(self._client.list_workflows(limit=limit, sort_desc=True, load_input=False))
 
     def _views(self, workflows: Sequence[WorkflowStatus]) -> list[JobView]:
-        with self._reading_sessions() as session:
+        with self._database.reading() as session:
             progress = get_progress(session, [workflow.workflow_id for workflow in workflows])
         return [_view(workflow, progress.get(workflow.workflow_id, Progress())) for workflow in workflows]
 
@@ -111,11 +112,16 @@ def _view(workflow: WorkflowStatus, progress: Progress) -> JobView:
     )
 
 
+class Stopping(BaseException):
+    """Ends a step because the engine stops. No Exception: the workflow has not failed, it goes on later."""
+
+
 class JobEngine:
     """Runs workflows in this process, from `start` to `stop`."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._workflows = _Workflows(services)
         self._lock: IO[str] | None = None
 
     def start(self) -> None:
@@ -133,14 +139,14 @@ class JobEngine:
             "enable_otlp": False,
         }
         DBOS(config=config)
-        _Workflows(self._services).register()
+        self._workflows.register()
         DBOS.launch()
         DBOS.register_queue(QUEUE, worker_concurrency=JOBS_AT_ONCE, polling_interval_sec=0.2)
         self._adopt_orphans()
 
     def _adopt_orphans(self) -> None:
         """Start a job for versions whose uploader was killed between storing them and handing them over."""
-        with self._services.sessions() as session:
+        with self._services.database.reading() as session:
             waiting = pending_versions(session)
         if not waiting:
             return
@@ -148,23 +154,29 @@ class JobEngine:
         taken = {
             tuple(version)
             for workflow in active
-            if workflow.name == "ingest" and workflow.input is not None
+            if workflow.app_version in (None, WORKFLOWS_VERSION) and workflow.input is not None
             for version in workflow.input["args"][0]
         }
         orphans = [version for version in waiting if version not in taken]
         if orphans:
             logger().info("orphans_adopted", count=len(orphans))
             DBOS.enqueue_workflow_with_options(
-                {"workflow_name": "ingest", "queue_name": QUEUE, "workflow_id": new_id("job")},
+                {"workflow_name": WORKFLOW, "queue_name": QUEUE, "workflow_id": new_id("job")},
                 [list(version) for version in orphans],
             )
 
     def stop(self) -> None:
-        """Stop taking jobs; those under way go on at the next start."""
+        """Stop taking jobs and wait for the step under way to end; what is left goes on at the next start."""
+        self._workflows.stop()
         DBOS.destroy(destroy_registry=True)
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def ensure_engine_is_free(settings: Settings) -> None:
+    """Raise EngineElsewhere if another process runs the jobs of this home folder."""
+    _take_lock(settings).close()
 
 
 def _take_lock(settings: Settings) -> IO[str]:
@@ -174,7 +186,10 @@ def _take_lock(settings: Settings) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
-        raise EngineElsewhere(f"another process runs the jobs of {settings.home}") from None
+        raise EngineElsewhere(
+            f"another process runs the jobs of {settings.home}: a server, or a command that has not ended; "
+            "end it first, or set FOOTNOTE_HOME to another folder"
+        ) from None
     return lock
 
 
@@ -183,56 +198,77 @@ class _Workflows:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._stopping = threading.Event()
+        self._working = threading.Lock()
 
     def register(self) -> None:
-        """Make the workflows known to the engine, before it is launched."""
+        """Make the workflow known to the engine, before it is launched."""
 
-        @DBOS.workflow(name="ingest")
+        @DBOS.workflow(name=WORKFLOW)
         def ingest(versions: list[list[Any]]) -> dict[str, Any]:
-            return self._ingest([(str(version[0]), int(version[1])) for version in versions])
+            return self._ingest(versions)
 
-        @DBOS.workflow(name="reindex")
-        def reindex() -> dict[str, Any]:
-            renewed = _step("renew", self._renew)
-            return self._ingest([(str(version[0]), int(version[1])) for version in renewed])
+    def stop(self) -> None:
+        """End the step under way at its next report, and let no other begin."""
+        self._stopping.set()
+        if self._working.acquire(timeout=STOPPING_SECONDS):
+            self._working.release()
 
-    def _ingest(self, versions: Versions) -> dict[str, Any]:
+    def _step(self, name: str, work: Callable[[], Any]) -> Any:
+        """Run ``work`` as a recorded step: after a restart, its recorded result is used instead."""
+
+        def run() -> Any:
+            with self._working:
+                self._check_stopping()
+                return work()
+
+        return DBOS.run_step({"name": name}, run)
+
+    def _check_stopping(self) -> None:
+        if self._stopping.is_set():
+            raise Stopping
+
+    def _ingest(self, given: Sequence[Sequence[Any]]) -> dict[str, Any]:
         job_id = str(DBOS.workflow_id)
+        renewed = self._step("renew", self._renew)
+        versions = [(str(version[0]), int(version[1])) for version in [*given, *renewed]]
         for begin in range(0, len(versions), PARSED_AT_ONCE):
-            _step("parse", partial(self._parse, job_id, versions, begin))
-        _step("embed", partial(self._embed, job_id))
-        pairs = _step("near_duplicates", partial(self._near_duplicates, versions))
-        index_id = _step("index", partial(self._index, job_id))
-        outcome: dict[str, Any] = _step("outcome", partial(self._outcome, job_id, versions, pairs, index_id))
+            self._step("parse", partial(self._parse, job_id, versions, begin))
+        self._step("embed", partial(self._embed, job_id))
+        pairs = self._step("near_duplicates", partial(self._near_duplicates, versions))
+        index_id = self._step("index", partial(self._index, job_id))
+        outcome: dict[str, Any] = self._step(
+            "outcome", partial(self._outcome, job_id, versions, pairs, index_id)
+        )
         return outcome
 
     def _renew(self) -> list[tuple[str, int]]:
+        """New versions of documents whose passages were cut for another encoder or by an older parser."""
         services = self._services
-        with services.sessions.begin() as session:
+        with services.database.writing() as session:
             cut = cut_name(services.encoder, services.settings)
-            renew_versions_cut_otherwise(session, cut, now=datetime.now(UTC))
-            session.flush()
-            return pending_versions(session)
+            return renew_versions_cut_otherwise(session, cut, now=datetime.now(UTC))
 
     def _parse(self, job_id: str, versions: Versions, begin: int) -> None:
         services = self._services
         self._report(job_id, "parsing", begin, len(versions))
         for document_id, version in versions[begin : begin + PARSED_AT_ONCE]:
-            parse_version(services.sessions, services.settings, services.encoder, document_id, version)
+            self._check_stopping()
+            parse_version(services.database, services.settings, services.encoder, document_id, version)
 
     def _embed(self, job_id: str) -> None:
         embed_missing(
-            self._services.sessions,
+            self._services.database,
             self._services.encoder,
             report=partial(self._report, job_id, "embedding"),
         )
 
     def _near_duplicates(self, versions: Versions) -> list[tuple[str, str, float]]:
-        return record_near_duplicates(self._services.sessions, [document_id for document_id, _ in versions])
+        return record_near_duplicates(self._services.database, [document_id for document_id, _ in versions])
 
     def _index(self, job_id: str) -> str:
         return build_live_index(
-            self._services.sessions,
+            self._services.database,
             self._services.settings,
             self._services.encoder,
             report=partial(self._report, job_id),
@@ -242,7 +278,7 @@ class _Workflows:
     def _outcome(
         self, job_id: str, versions: Versions, pairs: Sequence[Sequence[Any]], index_id: str
     ) -> dict[str, Any]:
-        with self._services.sessions() as session:
+        with self._services.database.reading() as session:
             outcomes = get_outcomes(session, versions)
         self._report(job_id, "done", len(versions), len(versions))
         return {
@@ -257,10 +293,6 @@ class _Workflows:
         }
 
     def _report(self, job_id: str, stage: str, done: int, total: int) -> None:
-        with self._services.sessions.begin() as session:
+        self._check_stopping()
+        with self._services.database.writing() as session:
             set_progress(session, job_id, stage, done, total)
-
-
-def _step(name: str, work: Callable[[], Any]) -> Any:
-    """Run ``work`` as a recorded step: after a restart, its recorded result is used instead."""
-    return DBOS.run_step({"name": name}, work)

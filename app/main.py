@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import answers, documents, health, jobs, reader, search
 from app.api.limits import BodyLimit, RequestLog
-from app.api.problems import add_problem_handlers
+from app.api.problems import add_problem_handlers, describe_problems
 from app.jobs import JobEngine, JobQueue
 from app.observability import logger
 from app.settings import Settings
@@ -48,6 +48,7 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
 
     app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)
     add_problem_handlers(app)
+    describe_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(RequestLog)
     for routes in (documents, search, answers, jobs, health, reader):

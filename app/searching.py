@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.db.documents import list_products
 from app.db.passages import get_passages
-from app.db.session import Sessions
+from app.db.session import Database
 from retriever.encoder import Encoder
 from retriever.index import Index
 from retriever.search import SearchConfig, search
@@ -65,7 +65,7 @@ class Found:
 
 
 def find_passages(
-    sessions: Sessions,
+    database: Database,
     live: LiveIndex,
     encoder: Encoder,
     question: str,
@@ -77,7 +77,7 @@ def find_passages(
     """The passages that fit a question best.
 
     Args:
-        sessions: Sessions for reading.
+        database: Database for reading.
         live: The index to search.
         encoder: The encoder that the index was built with.
         question: Any text.
@@ -88,7 +88,7 @@ def find_passages(
     Raises:
         ProductUnknown: Names the products that there are.
     """
-    with sessions() as session:
+    with database.reading() as session:
         wanted = None if products is None else _product_ids(list_products(session), products)
     hits = search(
         live.index,
@@ -99,7 +99,7 @@ def find_passages(
         hidden_documents=live.hidden_documents,
         products=wanted,
     )
-    with sessions() as session:
+    with database.reading() as session:
         views = get_passages(session, [hit.passage_id for hit in hits])
     found = tuple(
         FoundPassage(
@@ -126,8 +126,8 @@ def find_passages(
 
 
 def _product_ids(known: dict[str, str], wanted: Sequence[str]) -> list[str]:
-    by_name = {name.lower(): product_id for name, product_id in known.items()}
+    by_name = {name.casefold(): product_id for name, product_id in known.items()}
     for name in wanted:
-        if name.lower() not in by_name:
+        if name.casefold() not in by_name:
             raise ProductUnknown(name, list(known))
-    return [by_name[name.lower()] for name in wanted]
+    return [by_name[name.casefold()] for name in wanted]

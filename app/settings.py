@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     )
     evidence_tokens: int = Field(default=900, ge=100, description="Most tokens of evidence in the prompt.")
     answer_tokens: int = Field(default=200, ge=16, le=4096, description="Most tokens of one answer.")
+    waiting_answers: int = Field(default=16, ge=1, le=32, description="Most questions answered or waiting.")
     kept_indexes: int = Field(default=2, ge=1, description="Index versions kept beside the live one.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -1,5 +1,6 @@
 """Putting the parts together: settings in, services out. Models and indexes open when first needed."""
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from sqlalchemy import Engine
 from app.answering import Answerer, Event, Turn
 from app.catalogue import Model, fetch_model, open_model
 from app.db.documents import deleted_documents
-from app.db.indexes import live_index, live_index_id
-from app.db.session import Sessions, migrate, open_engine, open_reading_sessions, open_sessions
+from app.db.indexes import live_index
+from app.db.session import Database, migrate, open_engine
 from app.downloads import Progress
 from app.searching import Found, LiveIndex, find_passages
 from app.settings import Settings
@@ -24,6 +25,13 @@ from retriever.index import Index, open_index
 
 class NotReady(Exception):
     """The service can't answer yet; the message says what is missing."""
+
+
+class Busy(Exception):
+    """More questions wait for the generator than are allowed to."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} questions are being answered or waiting already; try again in a while")
 
 
 class JobNotFound(Exception):
@@ -79,12 +87,13 @@ class Models:
         self._settings = settings
         self._encoder: Encoder | None = None
         self._generator: Generator | None = None
-        self._loading = threading.Lock()
+        self._loading_encoder = threading.Lock()
+        self._loading_generator = threading.Lock()
 
     @property
     def encoder(self) -> Encoder:
         """The encoder; raises ModelUnavailable if it is not there."""
-        with self._loading:
+        with self._loading_encoder:
             if self._encoder is None:
                 from retriever.sentence_transformer_encoder import load_encoder  # noqa: PLC0415 - loads torch
 
@@ -95,7 +104,7 @@ class Models:
     @property
     def generator(self) -> Generator:
         """The generator; raises ModelUnavailable if it is not there."""
-        with self._loading:
+        with self._loading_generator:
             if self._generator is None:
                 from generator.transformers_backend import TransformersGenerator  # noqa: PLC0415 - loads torch
 
@@ -122,12 +131,11 @@ class Services:
 
     def __init__(self, settings: Settings, engine: Engine, models: Models) -> None:
         self.settings = settings
-        self.engine = engine
-        self.sessions: Sessions = open_sessions(engine)
-        self.reading_sessions: Sessions = open_reading_sessions(engine)
+        self.database = Database(engine)
         self._models = models
         self._opened: tuple[str, Index] | None = None
         self._opening = threading.Lock()
+        self._asking = threading.BoundedSemaphore(settings.waiting_answers)
 
     @property
     def encoder(self) -> Encoder:
@@ -146,15 +154,15 @@ class Services:
             NotReady: Before the first index was built.
             RetrieverError: If the index is damaged or belongs to another encoder.
         """
-        with self.reading_sessions() as session:
-            index_id = live_index_id(session)
-            hidden = deleted_documents(session)
-        if index_id is None:
+        with self.database.reading() as session:
+            live = live_index(session)
+            hidden = frozenset() if live is None else deleted_documents(session, since=live.created_at)
+        if live is None:
             raise NotReady("no index is live yet; upload documents, or run: footnote ingest PATH")
         opened = self._opened
-        if opened is None or opened[0] != index_id:
-            opened = self._open(index_id)
-        return LiveIndex(id=index_id, index=opened[1], hidden_documents=hidden)
+        if opened is None or opened[0] != live.id:
+            opened = self._open(live.id)
+        return LiveIndex(id=live.id, index=opened[1], hidden_documents=hidden)
 
     def _open(self, index_id: str) -> tuple[str, Index]:
         with self._opening:
@@ -166,47 +174,55 @@ class Services:
 
     def search(self, question: str, *, k: int, products: Sequence[str] | None = None) -> Found:
         """The passages that fit a question best; see `app.answering.find_passages`."""
-        return find_passages(
-            self.reading_sessions, self.live_index(), self.encoder, question, k=k, products=products
-        )
+        return find_passages(self.database, self.live_index(), self.encoder, question, k=k, products=products)
 
     def stream_answer(
         self, question: str, *, products: Sequence[str] | None = None, conversation: Sequence[Turn] = ()
     ) -> Iterator[Event]:
-        """Answer a question, sentence by checked sentence; see `app.answering.Answerer.stream`."""
+        """Answer a question, sentence by checked sentence; see `app.answering.Answerer.stream`.
+
+        Raises:
+            Busy: At the first event, if too many questions are waiting already.
+        """
         settings = self.settings
         config = AnswerConfig(prompt_tokens=settings.evidence_tokens, max_new_tokens=settings.answer_tokens)
-        answerer = Answerer(
-            self.sessions, self.encoder, self.generator, passages=settings.evidence_passages, config=config
-        )
-        return answerer.stream(
-            self.live_index(), self.reading_sessions, question, products=products, conversation=conversation
-        )
+        if not self._asking.acquire(blocking=False):
+            raise Busy(settings.waiting_answers)
+        try:
+            answerer = Answerer(
+                self.database,
+                self.encoder,
+                self.generator,
+                passages=settings.evidence_passages,
+                config=config,
+            )
+            yield from answerer.stream(
+                self.live_index(), question, products=products, conversation=conversation
+            )
+        finally:
+            self._asking.release()
 
     def ask(
         self, question: str, *, products: Sequence[str] | None = None, conversation: Sequence[Turn] = ()
     ) -> dict[str, Any]:
         """Answer a question; the whole answer, as ``POST /v1/answers`` gives it."""
-        for event in self.stream_answer(question, products=products, conversation=conversation):
-            last = event
+        *_, last = self.stream_answer(question, products=products, conversation=conversation)
         return last.data
 
     def warm_up(self) -> None:
         """Load both models and open the live index, if there is one."""
         _ = self.encoder, self.generator
-        with self.reading_sessions() as session:
-            live = live_index(session)
-        if live is not None:
+        with contextlib.suppress(NotReady):
             self.live_index()
 
     @property
-    def is_warm(self) -> bool:
-        """Whether models are loaded and an index is open."""
-        return self._models.are_loaded and self._opened is not None
+    def models_are_loaded(self) -> bool:
+        """Whether both models are in memory."""
+        return self._models.are_loaded
 
     def close(self) -> None:
         """Give back the database's connections."""
-        self.engine.dispose()
+        self.database.close()
 
 
 def build_services(settings: Settings, models: Models | None = None) -> Services:

@@ -30,7 +30,7 @@ def measure_ingest(settings: Settings, docs: Path, documents: int, _questions: i
         began = time.perf_counter()
         ingest_files(services, paths, uri_prefix="bench:", progress=lambda *_arguments: None)
         whole = time.perf_counter() - began
-        with services.sessions() as session:
+        with services.database.reading() as session:
             views = list(live_passages(session))
         texts = list({contextual_text(view.title, view.heading_path, view.text) for view in views})
         began = time.perf_counter()

@@ -20,7 +20,7 @@ from generator.evidence import Evidence
 from generator.footnotes import Footnotes
 from generator.models import Generator, Message
 from generator.passages import Passage, read_passage, read_vocabulary
-from generator.phrasing import clean_statement, is_refusal
+from generator.phrasing import clean_statement, is_refusal, leans_back
 from generator.prompt import REFUSAL, build_messages, fit_evidence
 from generator.quotations import best_quotation
 from generator.sentences import SpanKind
@@ -137,6 +137,7 @@ class _Draft:
         )
         self._said: list[frozenset[str]] = []
         self._lead_in: tuple[CitedSentence, Attribution] | None = None
+        self._is_after_gap = False
         self.footnotes = Footnotes()
         self.dropped: list[DroppedSentence] = []
         self.refused = False
@@ -174,7 +175,11 @@ class _Draft:
             )
 
     def _consider(self, sentence: CitedSentence) -> Iterator[AnswerPart]:
-        """Show a sentence if evidence carries it; a lead-in ("Do this:") waits for what it leads to."""
+        """Show a sentence if evidence carries it.
+
+        A lead-in ("Do this:") waits for what it leads to. A sentence that speaks of "this" goes with
+        the one before it: behind a dropped sentence it would seem to speak of another.
+        """
         is_code = sentence.kind is SpanKind.CODE
         text = sentence.text if is_code else clean_statement(" ".join(sentence.text.split()))
         stems = frozenset(term.key for term in read_terms(text))
@@ -182,8 +187,10 @@ class _Draft:
             return
         statement = replace(sentence, text=text)
         attribution = self._attributor.attribute(text, sentence.kind, sentence.numbers)
-        if not attribution.support.supported:
-            self.dropped.append(DroppedSentence(text, attribution.support.score, attribution.support.missing))
+        support = attribution.support
+        self._is_after_gap = not support.supported or (self._is_after_gap and leans_back(text))
+        if self._is_after_gap:
+            self.dropped.append(DroppedSentence(text, support.score, support.missing))
             self._lead_in = None
             return
         self._said.append(stems)

@@ -77,7 +77,7 @@ class AnswerPart:
 
 @dataclass(frozen=True, slots=True)
 class DroppedSentence:
-    """A sentence that was written and not shown.
+    """A sentence that was written and not shown: unsupported, or about one that was dropped.
 
     Attributes:
         text: The sentence.

@@ -52,8 +52,9 @@ def read_vocabulary(text: str) -> Vocabulary:
         keys |= {lowered, lowered.strip("@/.~"), fold(token)}
         if lowered in NUMBER_WORDS:
             numbers.add(NUMBER_WORDS[lowered])
-        stems |= {stem(part) for part in _SEPARATOR.split(token) if part}
-        keys |= {fold(part) for part in (token, *parts(token))}
+        pieces = [piece for piece in _SEPARATOR.split(token) if piece]
+        stems |= {stem(piece) for piece in pieces}
+        keys |= {fold(piece) for piece in (token, *pieces, *parts(token))}
         numbers |= {part for part in parts(token) if part.isdigit()}
     return Vocabulary(frozenset(stems), frozenset(keys), frozenset(numbers))
 

@@ -36,6 +36,7 @@ _REFUSAL = re.compile(
     r"\b(?:answer|contain|mention|provide|include|specif|discuss|cover|address|enough|sufficient|explicit)"
     rf"|\bno (?:relevant )?(?:information|mention|answer|{_SOURCE})\b[^.]{{0,40}}"
     r"\b(?:in|about|is|are|on|for|found|provided)\b"
+    r"|\bnot answer (?:this|the|your) question\b"
     r"|\bi (?:cannot|can['\u2019]t|don['\u2019]t|do not|am unable to)\b",
     re.IGNORECASE,
 )
@@ -45,6 +46,11 @@ def is_refusal(sentence: str) -> bool:
     """Whether a sentence says that the evidence has no answer."""
     plain = " ".join(sentence.lower().split()).rstrip(".")
     return REFUSAL.lower().rstrip(".") in plain or bool(_REFUSAL.search(sentence))
+
+
+def leans_back(sentence: str) -> bool:
+    """Whether a sentence opens with a word for something said before it."""
+    return re.match(r"\W*(?:this|these|those|it|they|such)\b", sentence, re.IGNORECASE) is not None
 
 
 def clean_statement(sentence: str) -> str:

@@ -26,16 +26,16 @@ class Denials:
     """What a statement denies and what it affirms.
 
     Args:
-        statement: One sentence.
+        statement: One sentence, or a few.
 
     Attributes:
-        any: Whether the statement denies something.
         heads: The first content word after each negation, as a stem.
         denied: Up to two content words after each negation in the same clause, as stems.
-        affirmed: Every other content word, as a stem.
+        reached: Every content word after a negation in the same clause, as a stem.
+        affirmed: Every content word that is not denied.
     """
 
-    __slots__ = ("affirmed", "any", "denied", "heads")
+    __slots__ = ("affirmed", "denied", "heads", "reached")
 
     def __init__(self, statement: str) -> None:
         text = _NO_DENIAL.sub(lambda match: " " * len(match.group()), statement)
@@ -44,29 +44,33 @@ class Denials:
         ]
         scopes = [_scope(text, match.end()) for match in negations]
         self.heads = frozenset(scope[0] for scope in scopes if scope)
-        self.denied = frozenset(word for scope in scopes for word in scope)
+        self.denied = frozenset(word for scope in scopes for word in scope[:_SCOPE_WORDS])
+        self.reached = frozenset(word for scope in scopes for word in scope)
         self.affirmed = frozenset(_stems(text)) - self.denied
-        self.any = bool(self.heads)
 
 
 def carries(evidence: Denials, statement: Denials) -> bool:
     """Whether a statement denies only what the evidence denies, and affirms nothing of that.
 
-    False when the statement denies something that the evidence does not deny in the same words, or
-    when it affirms what the evidence denies. A word-level guard against flipped sentences, not an
-    understanding of logic: a denial in other words ("is fixed" for "cannot change") is refused.
+    False when the statement denies something that the evidence does not deny in the same words,
+    when it affirms what the evidence denies, or when it affirms something and most of what both
+    mention stands under a negation in the evidence. A word-level guard against flipped sentences,
+    not an understanding of logic: a denial in other words ("is fixed" for "cannot change") is
+    refused.
     """
-    if not statement.heads <= evidence.denied:
+    if not statement.heads <= evidence.denied or evidence.heads & statement.affirmed:
         return False
-    if evidence.heads & statement.affirmed:
-        return False
-    return bool(statement.heads) or not evidence.denied & statement.affirmed
+    if statement.heads:
+        return True
+    under_negation = evidence.reached & statement.affirmed
+    elsewhere = (evidence.affirmed - evidence.reached) & statement.affirmed
+    return not evidence.denied & statement.affirmed and len(under_negation) <= len(elsewhere)
 
 
 def _scope(text: str, start: int) -> list[str]:
-    """The stems of the next content words in the clause."""
+    """The stems of the content words that follow in the clause."""
     end = _CLAUSE_END.search(text, start)
-    return _stems(text[start : end.start() if end else len(text)])[:_SCOPE_WORDS]
+    return _stems(text[start : end.start() if end else len(text)])
 
 
 def _stems(text: str) -> list[str]:

@@ -31,7 +31,9 @@ _REMEMBERED_MESSAGES = 4
 _REMEMBERED_CHARACTERS = 300
 
 _TEMPLATE_TOKEN = re.compile(
-    r"<(?=[|\uff5c][^<>\n]{1,40}[|\uff5c]>)|<(?=/?s>|/?passage\b|/?(?:start|end)_of_turn>|[be]os>|<SYS>>|</SYS>>)|\[(?=/?INST\])"
+    r"<(?=[|\uff5c][^<>\n]{1,40}[|\uff5c]>)"
+    r"|<(?=/?s>|/?passage\b|/?(?:start|end)_of_turn>|[be]os>|</?SYS>>)"
+    r"|\[(?=/?INST\])"
 )
 _MARKER = re.compile(r"(?<![\w)\]])\[(\d{1,2}(?:\s*[,\u2013-]\s*\d{1,2})*)\]|【(\d{1,2})】")
 _BLANK_LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n)+")

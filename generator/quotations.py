@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from generator.evidence import Evidence
 from generator.passages import Passage, Unit
+from generator.phrasing import leans_back
 from generator.sentences import SpanKind
 from generator.strength import covered
 from generator.words import Term
@@ -53,11 +54,13 @@ def best_quotation(
 
 def _candidates(terms: Sequence[Term], passage: Passage) -> Iterator[Quotation]:
     for unit in passage.units:
-        if _is_readable(unit) and covered(terms, [unit.vocabulary]) > _OWN_SHARE:
+        if _is_readable(passage.evidence.text, unit) and covered(terms, [unit.vocabulary]) > _OWN_SHARE:
             coverage = covered(terms, [unit.vocabulary, passage.place])
             yield Quotation(passage.evidence, unit.span.start, unit.span.end, coverage)
 
 
-def _is_readable(unit: Unit) -> bool:
+def _is_readable(text: str, unit: Unit) -> bool:
+    """Whether a reader understands the sentence by itself."""
     is_text = unit.span.kind in {SpanKind.PROSE, SpanKind.ITEM}
-    return is_text and _SHORTEST <= unit.span.end - unit.span.start <= _LONGEST
+    sentence = text[unit.span.start : unit.span.end]
+    return is_text and _SHORTEST <= len(sentence) <= _LONGEST and not leans_back(sentence)

@@ -21,7 +21,7 @@ def upgrade() -> None:
     sa.Column('question', sa.Text(), nullable=False),
     sa.Column('status', sa.String(length=10), nullable=False),
     sa.Column('response', sa.JSON(), nullable=False),
-    sa.Column('evidence', sa.JSON(), nullable=False),
+    sa.Column('asked', sa.JSON(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_answers'))
     )
     with op.batch_alter_table('answers', schema=None) as batch_op:

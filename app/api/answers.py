@@ -12,7 +12,9 @@ from sse_starlette import EventSourceResponse
 from app.answering import Event, Turn
 from app.api.dependencies import UsesServices
 from app.api.fields import NotBlank, Question, Storable
+from app.api.problems import as_problem, described
 from app.db.answers import get_answer
+from app.observability import logger
 
 router = APIRouter(prefix="/v1/answers", tags=["answers"])
 
@@ -104,7 +106,10 @@ class AnswerResponse(BaseModel):
 @router.post(
     "",
     response_model=AnswerResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "The answer, or its events."}},
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "The answer, or its events."},
+        **described(422, 503),
+    },
 )
 def ask(request: AnswerRequest, services: UsesServices) -> Any:
     """Answer a question from the documents. A sentence that its citation does not carry is never shown."""
@@ -118,13 +123,17 @@ def ask(request: AnswerRequest, services: UsesServices) -> Any:
 
 def _server_sent(first: Event, rest: Iterator[Event]) -> Iterator[dict[str, str]]:
     yield {"event": first.name, "data": json.dumps(first.data, ensure_ascii=False)}
-    for event in rest:
-        yield {"event": event.name, "data": json.dumps(event.data, ensure_ascii=False)}
+    try:
+        for event in rest:
+            yield {"event": event.name, "data": json.dumps(event.data, ensure_ascii=False)}
+    except Exception as error:  # noqa: BLE001 - the status is sent already, so the stream itself must say it
+        logger().error("stream_failed", exc_info=error)
+        yield {"event": "error", "data": bytes(as_problem(error).body).decode()}
 
 
-@router.get("/{answer_id}", response_model=AnswerResponse)
+@router.get("/{answer_id}", response_model=AnswerResponse, responses=described(404, 422))
 def read(answer_id: str, services: UsesServices) -> Response:
     """An answer exactly as it was given, with the versions of everything that made it."""
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         stored = get_answer(session, answer_id)
     return Response(json.dumps(stored, ensure_ascii=False), media_type="application/json")

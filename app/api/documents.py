@@ -7,7 +7,8 @@ from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import UsesJobs, UsesServices
-from app.api.fields import NotBlank, storable
+from app.api.fields import MAX_NUMBER, NotBlank, storable
+from app.api.problems import described
 from app.db.document_views import get_document, list_documents
 from app.db.documents import Outcome, delete_document, get_text
 from app.ingesting import accept_upload
@@ -68,7 +69,10 @@ class TextResponse(BaseModel):
 @router.post(
     "",
     status_code=202,
-    responses={200: {"model": UploadResponse, "description": "The same bytes are there already."}},
+    responses={
+        200: {"model": UploadResponse, "description": "The same bytes are there already."},
+        **described(413, 415, 422),
+    },
 )
 def upload(
     services: UsesServices,
@@ -85,7 +89,7 @@ def upload(
     search until the new one is ready.
     """
     stored = accept_upload(
-        services.sessions,
+        services.database,
         services.settings,
         data=file.file.read(services.settings.max_upload_bytes + 1),
         name=storable(file.filename or "upload"),
@@ -104,14 +108,14 @@ def upload(
     )
 
 
-@router.get("")
+@router.get("", responses=described(422))
 def list_all(
     services: UsesServices,
     after: Annotated[str | None, Query(description="Id of the last document of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> DocumentList:
     """Documents by id, a page at a time."""
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         views = list_documents(session, after=after, limit=limit)
     return DocumentList(
         documents=[DocumentResponse.model_validate(view) for view in views],
@@ -119,27 +123,27 @@ def list_all(
     )
 
 
-@router.get("/{document_id}")
+@router.get("/{document_id}", responses=described(404, 422))
 def read(document_id: str, services: UsesServices) -> DocumentResponse:
     """One document."""
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         return DocumentResponse.model_validate(get_document(session, document_id))
 
 
-@router.get("/{document_id}/text")
+@router.get("/{document_id}/text", responses=described(404, 422))
 def read_text(
     document_id: str,
     services: UsesServices,
-    version: Annotated[int | None, Query(ge=1, description="The current version if not given.")] = None,
+    version: Annotated[int | None, Query(ge=1, le=MAX_NUMBER, description="Current if not given.")] = None,
 ) -> TextResponse:
     """The text of a document: the ``start`` and ``end`` of citations are offsets into it."""
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         number, text = get_text(session, document_id, version)
     return TextResponse(document_id=document_id, version=number, text=text)
 
 
-@router.delete("/{document_id}", status_code=204)
+@router.delete("/{document_id}", status_code=204, responses=described(404, 422))
 def delete(document_id: str, services: UsesServices) -> None:
     """Take a document out of search and answers at once."""
-    with services.sessions.begin() as session:
+    with services.database.writing() as session:
         delete_document(session, document_id, now=datetime.now(UTC))

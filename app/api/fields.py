@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 MAX_QUESTION = 2000
+MAX_NUMBER = 2**31 - 1  # of a database's integers
 
 
 def storable(text: str) -> str:

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.api.dependencies import UsesServices
+from app.api.problems import described
 from app.wiring import NotReady
 
 router = APIRouter(tags=["health"])
@@ -25,17 +26,17 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz")
-def healthz() -> Health:
+async def healthz() -> Health:
     """The process is alive, whatever else is missing."""
     return Health()
 
 
-@router.get("/readyz", responses={503: {"description": "Models or an index are missing."}})
+@router.get("/readyz", responses=described(503))
 def readyz(services: UsesServices) -> Readiness:
     """Questions are answered: models and an index are live."""
-    live = services.live_index()
-    if not services.is_warm:
+    if not services.models_are_loaded:
         raise NotReady("the models are being loaded; if this lasts, run: footnote doctor")
+    live = services.live_index()
     return Readiness(
         index_version=live.id, encoder=services.settings.encoder, generator=services.settings.generator
     )

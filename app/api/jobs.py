@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import UsesJobs, UsesServices
+from app.api.problems import described
 from app.db.indexes import list_indexes
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
@@ -57,13 +58,13 @@ class IndexList(BaseModel):
     indexes: list[IndexResponse]
 
 
-@router.get("/jobs")
+@router.get("/jobs", responses=described(422))
 def list_jobs(jobs: UsesJobs, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> JobList:
     """The newest jobs."""
     return JobList(jobs=[JobResponse.model_validate(job) for job in jobs.recent(limit=limit)])
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id}", responses=described(404, 422))
 def read_job(job_id: str, jobs: UsesJobs) -> JobResponse:
     """State, progress and error of a job."""
     return JobResponse.model_validate(jobs.get(job_id))
@@ -72,7 +73,7 @@ def read_job(job_id: str, jobs: UsesJobs) -> JobResponse:
 @router.get("/indexes")
 def read_indexes(services: UsesServices) -> IndexList:
     """The index versions, and which one searches use."""
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         return IndexList(indexes=[IndexResponse.model_validate(view) for view in list_indexes(session)])
 
 

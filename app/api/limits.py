@@ -34,9 +34,8 @@ class BodyLimit:
             return
         is_upload = scope["path"] == "/v1/documents"
         limit = self.upload_bytes + FORM_OVERHEAD_BYTES if is_upload else JSON_BYTES
-        detail = (
-            f"the request is larger than {limit:,} bytes; split the file, or raise FOOTNOTE_MAX_UPLOAD_BYTES"
-        )
+        advice = "split the file, or raise FOOTNOTE_MAX_UPLOAD_BYTES" if is_upload else "send less"
+        detail = f"the request is larger than {limit:,} bytes; {advice}"
         declared = Headers(scope=scope).get("content-length", "0")
         if declared.isdigit() and int(declared) > limit:
             await problem(413, "upload-too-large", detail)(scope, receive, send)
@@ -75,7 +74,13 @@ class RequestLog:
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self.app(scope, receive, labelled)
+            try:
+                await self.app(scope, receive, labelled)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is a defect of ours
+                logger().error("request_failed", path=scope["path"], exc_info=error)
+                if not status:
+                    detail = "the service failed on this request; its log says why, under X-Request-ID"
+                    await problem(500, "defect", detail)(scope, receive, labelled)
             milliseconds = round((time.perf_counter() - began) * 1000, 1)
             logger().info(
                 "request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds

@@ -9,15 +9,16 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
 from app.db.documents import DocumentNotFound
 from app.ingesting import UploadTooLarge
-from app.observability import logger
 from app.searching import ProductUnknown
-from app.wiring import JobNotFound, NotReady
+from app.wiring import Busy, JobNotFound, NotReady
 from generator.errors import GeneratorError, PromptTooLong
 from ingest.errors import EmptyFile, IngestError, UnsupportedType
 from retriever.errors import RetrieverError
@@ -35,12 +36,53 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     IngestError: (422, "unreadable-file"),
     ProductUnknown: (422, "unknown-product"),
     PromptTooLong: (422, "prompt-too-long"),
+    DataError: (422, "invalid-request"),
+    Busy: (503, "busy"),
     NotReady: (503, "not-ready"),
     ModelUnavailable: (503, "model-unavailable"),
     GeneratorError: (503, "generator-unavailable"),
     RetrieverError: (503, "index-unavailable"),
+    OperationalError: (503, "database-unavailable"),
+}
+DETAILS = {  # where the error's own words are the database's
+    "database-unavailable": "the database does not answer; try again, or run: footnote doctor",
+    "invalid-request": "the database can't take a value of this request; check it for odd characters",
 }
 HTTP_TYPES = {404: "no-such-address", 405: "method-not-allowed", 413: "upload-too-large"}
+
+
+class Problem(BaseModel):
+    """What went wrong: ``type`` is stable, ``detail`` says what it was and what to do."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems of a route, for its OpenAPI description."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    names = {404: "There is none of this id.", 413: "Over the limit.", 415: "Nothing reads this type."}
+    names |= {422: "The request can't be taken as it is.", 503: "Not ready, or too busy; try again later."}
+    return {
+        status: {"description": names[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+        for status in statuses
+    }
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Put the form of a problem document into the application's OpenAPI description."""
+    describe = app.openapi
+
+    def with_problems() -> dict[str, Any]:
+        description = describe()
+        schemas = description.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = Problem.model_json_schema()
+        return description
+
+    app.openapi = with_problems  # type: ignore[method-assign]
 
 
 def problem(status: int, kind: str, detail: str, **extra: object) -> JSONResponse:
@@ -61,20 +103,27 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error of the application with a problem document."""
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, _defect)
     for error in STATUS:
         app.add_exception_handler(error, _known_error)
 
 
-def _known_error(_request: Request, error: Exception) -> JSONResponse:
-    status, kind = next(STATUS[base] for base in type(error).__mro__ if base in STATUS)
+def as_problem(error: Exception) -> JSONResponse:
+    """The problem document of an error; one that is not in the table is a defect."""
+    return _known_error(None, error)
+
+
+def _known_error(_request: Request | None, error: Exception) -> JSONResponse:
+    found = [STATUS[base] for base in type(error).__mro__ if base in STATUS]
+    if not found:
+        return problem(500, "defect", "the service failed on this request; its log says why")
+    status, kind = found[0]
     extra: dict[str, object] = {}
     if isinstance(error, ProductUnknown):
         extra["known_products"] = list(error.known)
     if isinstance(error, IngestError):
         extra["reason"] = error.reason
-    response = problem(status, kind, str(error), **extra)
-    if isinstance(error, NotReady):
+    response = problem(status, kind, DETAILS.get(kind, str(error)), **extra)
+    if isinstance(error, NotReady | Busy | OperationalError):
         response.headers["Retry-After"] = "5"
     return response
 
@@ -94,8 +143,3 @@ def _http_error(_request: Request, error: Exception) -> JSONResponse:
     response = problem(error.status_code, HTTP_TYPES.get(error.status_code, "http-error"), str(error.detail))
     response.headers.update(error.headers or {})
     return response
-
-
-def _defect(request: Request, error: Exception) -> JSONResponse:
-    logger().error("request_failed", path=request.url.path, exc_info=error)
-    return problem(500, "defect", "the service failed on this request; its log says why")

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from app.api.dependencies import UsesServices
+from app.api.fields import MAX_NUMBER
+from app.api.problems import described
 from app.db.document_views import get_document
 from app.db.documents import get_text
 
@@ -23,16 +25,16 @@ STYLE = (
 )
 
 
-@router.get("/documents/{document_id}", response_class=HTMLResponse)
+@router.get("/documents/{document_id}", response_class=HTMLResponse, responses=described(404, 422))
 def open_document(
     document_id: str,
     services: UsesServices,
-    version: Annotated[int | None, Query(ge=1)] = None,
-    start: Annotated[int, Query(ge=0)] = 0,
-    end: Annotated[int, Query(ge=0)] = 0,
+    version: Annotated[int | None, Query(ge=1, le=MAX_NUMBER)] = None,
+    start: Annotated[int, Query(ge=0, le=MAX_NUMBER)] = 0,
+    end: Annotated[int, Query(ge=0, le=MAX_NUMBER)] = 0,
 ) -> HTMLResponse:
     """A document as a page, with the characters from ``start`` to ``end`` marked."""
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         document = get_document(session, document_id)
         number, text = get_text(session, document_id, version)
     return HTMLResponse(render_page(document.title, document.uri, number, text, start, end), headers=HEADERS)

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import UsesServices
 from app.api.fields import NotBlank, Question
+from app.api.problems import described
 from app.db.tables import new_id
 
 router = APIRouter(prefix="/v1", tags=["search"])
@@ -55,7 +56,7 @@ class SearchResponse(BaseModel):
     hits: list[HitResponse]
 
 
-@router.post("/search")
+@router.post("/search", responses=described(422, 503))
 def search(request: SearchRequest, services: UsesServices) -> SearchResponse:
     """Find the passages that fit a question best."""
     found = services.search(request.question, k=request.k, products=request.products)

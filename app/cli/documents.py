@@ -16,7 +16,7 @@ from app.db.documents import Outcome, pending_versions
 from app.db.indexes import live_index
 from app.db.passages import corpus_sha256
 from app.downloads import Progress
-from app.folders import FoundFile, find_files
+from app.folders import FoundFile, find_files, printable
 from app.ingesting import UploadTooLarge, accept_upload
 from app.jobs import EngineElsewhere, JobEngine, JobQueue
 from app.settings import load_settings
@@ -82,17 +82,22 @@ def ingest_files(
     skipped: Counter[str] = Counter()
     failures: list[Failure] = []
     versions: list[tuple[str, int]] = []
+    seen: set[str] = set()
     for number, file in enumerate(files):
         progress("Storing files", number, len(files))
+        uri = file.path.as_uri() if uri_prefix is None else uri_prefix + file.relative
         try:
-            stored = _store(services, file, product, uri_prefix)
+            if uri in seen:
+                raise _NotTaken(f"another file of this run has the address {uri}; ingest them one by one")  # noqa: TRY301
+            seen.add(uri)
+            stored = _store(services, file, product, uri)
         except UnsupportedType as error:
             if file.named:
-                failures.append(Failure(file=str(file.path), error=str(error)))
+                failures.append(Failure(file=printable(file.path), error=str(error)))
             else:
                 skipped[file.path.suffix or file.path.name] += 1
         except (IngestError, UploadTooLarge, OSError, _NotTaken) as error:
-            failures.append(Failure(file=str(file.path), error=str(error)))
+            failures.append(Failure(file=printable(file.path), error=str(error)))
         else:
             outcomes[stored[1]] += 1
             if stored[1] is not Outcome.UNCHANGED:
@@ -115,18 +120,18 @@ class _NotTaken(Exception):
 
 
 def _store(
-    services: Services, file: FoundFile, product: str | None, uri_prefix: str | None
+    services: Services, file: FoundFile, product: str | None, uri: str
 ) -> tuple[tuple[str, int], Outcome]:
     if file.problem is not None:
         raise _NotTaken(file.problem)
     if file.path.stat().st_size > services.settings.max_upload_bytes:
         raise UploadTooLarge(file.path.name, services.settings.max_upload_bytes)
     stored = accept_upload(
-        services.sessions,
+        services.database,
         services.settings,
         data=file.path.read_bytes(),
         name=file.relative,
-        uri=file.path.as_uri() if uri_prefix is None else uri_prefix + file.relative,
+        uri=uri,
         title=None,
         product=product,
         now=datetime.now(UTC),
@@ -137,14 +142,16 @@ def _store(
 def _make_searchable(
     services: Services, versions: Sequence[tuple[str, int]], progress: Progress
 ) -> dict[str, Any]:
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         live = live_index(session)
         current = live is not None and live.corpus_sha256 == corpus_sha256(session)
-        waiting = bool(pending_versions(session))
+        waiting = pending_versions(session)
     if not versions and current and not waiting:
         return {"index_version": None if live is None else live.id}
     with closing(JobQueue(services)) as queue:
-        job_id = queue.ingest(versions)  # before the engine starts: what is handed over is no orphan
+        # What an earlier run stored and did not finish is handed over again: repeating a version is safe.
+        handed = list(dict.fromkeys([*versions, *waiting]))
+        job_id = queue.ingest(handed)  # before the engine starts: what is handed over is no orphan
         with running_jobs(services):
             return wait_for(queue, job_id, progress)
 
@@ -196,7 +203,10 @@ def print_summary(summary: dict[str, Any]) -> None:
     print_table("Ingest", ("", "files", ""), rows)
     for first, second, similarity in summary["near_duplicates"][:SHOWN_FAILURES]:
         out.print(
-            f"  near-duplicates ({similarity:.2f}): {first} and {second}", highlight=False, soft_wrap=True
+            f"  near-duplicates ({similarity:.2f}): {first} and {second}",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
         )
     for failure in summary["failed"][:SHOWN_FAILURES]:
         out.print(

@@ -33,6 +33,7 @@ def serve(
     """Serve HTTP until interrupted. --json prints the address as JSON before serving."""
     import uvicorn  # noqa: PLC0415
 
+    from app.jobs import ensure_engine_is_free  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
     from app.wiring import fetch_models  # noqa: PLC0415
 
@@ -40,6 +41,7 @@ def serve(
     host, port = host or settings.host, settings.port if port is None else port
     with progress_bars() as progress:
         fetch_models(settings, progress)
+    ensure_engine_is_free(settings)
     if json:
         print_json({"address": f"http://{host}:{port}"})
     else:

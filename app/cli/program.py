@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.markup import escape
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
 from app.cli import documents, operations, questions
@@ -34,6 +35,7 @@ app.command()(operations.doctor)
 
 def main() -> None:
     """Run a command; exit with 0, 1 where it failed, or 2 where it was called wrongly."""
+    from app.jobs import EngineElsewhere  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
     from generator.errors import GeneratorError  # noqa: PLC0415
@@ -48,6 +50,8 @@ def main() -> None:
         GeneratorError,
         RetrieverError,
         documents.JobFailed,
+        EngineElsewhere,
+        SQLAlchemyError,
         SuiteInvalid,
         OSError,
     )

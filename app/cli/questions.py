@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from app.api.fields import MAX_QUESTION
 from app.cli.documents import ingest_files
 from app.cli.output import out, print_json, print_table, progress_bars
 from app.db.document_views import document_uris
@@ -19,7 +20,6 @@ from finetune.suites import Suite, SuiteInvalid, load_suite
 from retriever.search import SearchConfig, rank_documents
 from retriever.search import search as search_index
 
-MAX_QUESTION = 2000
 EVALUATED_DEPTH = 100  # passages per question: enough for ten documents
 VARIANTS = {
     "fused": SearchConfig(),
@@ -129,7 +129,7 @@ def _suite_folder(settings: Settings, suite: str) -> Path:
 
 def _evaluate(services: Services, suite: Suite, progress: Progress) -> dict[str, RetrievalReport]:
     live, encoder = services.live_index(), services.encoder
-    with services.reading_sessions() as session:
+    with services.database.reading() as session:
         uris = document_uris(session)
 
     def finder(config: SearchConfig) -> Callable[[str], list[str]]:

@@ -20,10 +20,10 @@ def add_answer(
     *,
     question: str,
     response: dict[str, Any],
-    evidence: list[dict[str, Any]],
+    asked: dict[str, Any],
     now: datetime,
 ) -> None:
-    """Record an answer as it was given, with the evidence that it was made from."""
+    """Record an answer as it was given, with what it takes to do it again."""
     session.add(
         Answer(
             id=response["id"],
@@ -31,7 +31,7 @@ def add_answer(
             question=question,
             status=response["status"],
             response=response,
-            evidence=evidence,
+            asked=asked,
         )
     )
 

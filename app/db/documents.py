@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from app.db.tables import Document, DocumentVersion, NearDuplicate, Product, new_id
 
@@ -77,21 +77,24 @@ def store_upload(session: Session, upload: Upload, *, now: datetime) -> Stored:
         session.add(document)
         session.flush()
         return _add_version(session, document.id, 1, upload, now=now)
-    if upload.product is not None:
+    moved = upload.product is not None and document.product_id != product_id
+    if moved:
         document.product_id = product_id
     newest = _newest_version(session, document.id)
     if newest.sha256 == upload.sha256 and upload.title in (None, newest.given_title):
         if newest.state == State.FAILED:
             newest.state, newest.error = State.PENDING, None
-            return Stored(document_id=document.id, version=newest.version, outcome=Outcome.UPDATED)
-        return Stored(document_id=document.id, version=newest.version, outcome=Outcome.UNCHANGED)
+            moved = True
+        outcome = Outcome.UPDATED if moved else Outcome.UNCHANGED
+        return Stored(document_id=document.id, version=newest.version, outcome=outcome)
     return _add_version(session, document.id, newest.version + 1, upload, now=now)
 
 
 def _product_id(session: Session, name: str | None) -> str | None:
     if name is None:
         return None
-    product = session.scalar(select(Product).where(func.lower(Product.name) == name.lower()))
+    key = name.casefold()  # in Python: SQLite lowers the case of ASCII only
+    product = next((one for one in session.scalars(select(Product)) if one.name.casefold() == key), None)
     if product is None:
         product = Product(id=new_id("prd"), name=name, aliases=[])
         session.add(product)
@@ -101,6 +104,7 @@ def _product_id(session: Session, name: str | None) -> str | None:
 
 def _document_with_bytes(session: Session, sha256: str, product_id: str | None) -> Stored | None:
     """A live document of the same product whose newest good or waiting version has these bytes."""
+    newer = aliased(DocumentVersion)
     row = session.execute(
         select(DocumentVersion.document_id, DocumentVersion.version)
         .join(Document, Document.id == DocumentVersion.document_id)
@@ -108,9 +112,11 @@ def _document_with_bytes(session: Session, sha256: str, product_id: str | None) 
             DocumentVersion.sha256 == sha256,
             Document.deleted_at.is_(None),
             Document.product_id.is_(None) if product_id is None else Document.product_id == product_id,
-            or_(
-                DocumentVersion.version == Document.current_version,
-                DocumentVersion.state == State.PENDING,
+            DocumentVersion.state != State.FAILED,
+            ~exists().where(
+                newer.document_id == DocumentVersion.document_id,
+                newer.version > DocumentVersion.version,
+                newer.state != State.FAILED,
             ),
         )
         .order_by(Document.created_at, Document.id)
@@ -148,11 +154,11 @@ def _add_version(
     return Stored(document_id=document_id, version=version, outcome=outcome)
 
 
-def renew_versions_cut_otherwise(session: Session, cut: str, *, now: datetime) -> int:
+def renew_versions_cut_otherwise(session: Session, cut: str, *, now: datetime) -> list[tuple[str, int]]:
     """Give every live document whose passages were cut otherwise a new version of the same bytes.
 
     Returns:
-        How many there were: documents to parse again, after the encoder or the sizes were changed.
+        Document id and version of each: to be parsed, after the encoder, the sizes or the parser changed.
     """
     stale = session.scalars(
         select(DocumentVersion)
@@ -163,7 +169,7 @@ def renew_versions_cut_otherwise(session: Session, cut: str, *, now: datetime) -
             DocumentVersion.cut != cut,
         )
     ).all()
-    renewed = 0
+    renewed = []
     for version in stale:
         newest = _newest_version(session, version.document_id)
         if newest.state == State.PENDING:
@@ -176,8 +182,8 @@ def renew_versions_cut_otherwise(session: Session, cut: str, *, now: datetime) -
             title=version.given_title,
             product=None,
         )
-        _add_version(session, version.document_id, newest.version + 1, again, now=now)
-        renewed += 1
+        stored = _add_version(session, version.document_id, newest.version + 1, again, now=now)
+        renewed.append((stored.document_id, stored.version))
     return renewed
 
 
@@ -233,9 +239,9 @@ def delete_document(session: Session, document_id: str, *, now: datetime) -> Non
     )
 
 
-def deleted_documents(session: Session) -> frozenset[str]:
-    """Ids of deleted documents: what a search hides until the next index is built."""
-    return frozenset(session.scalars(select(Document.id).where(Document.deleted_at.is_not(None))))
+def deleted_documents(session: Session, *, since: datetime) -> frozenset[str]:
+    """Ids of documents deleted at or after a moment: what the index of that moment must not show."""
+    return frozenset(session.scalars(select(Document.id).where(Document.deleted_at >= since)))
 
 
 def list_products(session: Session) -> dict[str, str]:

@@ -40,11 +40,6 @@ def live_index(session: Session) -> IndexView | None:
     return None if row is None else _view(row)
 
 
-def live_index_id(session: Session) -> str | None:
-    """The id of the index version that searches use."""
-    return session.scalar(select(IndexVersion.id).where(IndexVersion.live))
-
-
 def list_indexes(session: Session) -> list[IndexView]:
     """Every index version whose directory is kept, newest first."""
     rows = session.scalars(select(IndexVersion).order_by(IndexVersion.created_at.desc(), IndexVersion.id))

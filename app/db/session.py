@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,6 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.orm import Session, sessionmaker
-
-Sessions = sessionmaker[Session]
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "alembic"
 MIGRATION_LOCK = 7_031_996  # any fixed number: the key of PostgreSQL's advisory lock
@@ -47,14 +45,30 @@ def _begin_immediately(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
-def open_sessions(engine: Engine) -> Sessions:
-    """Sessions for reading and writing; use ``with sessions.begin() as session``."""
-    return sessionmaker(engine, expire_on_commit=False)
+class Database:
+    """A migrated database: `reading` never waits for a writer on SQLite, `writing` commits at its end.
 
+    Args:
+        engine: Of `open_engine`.
+    """
 
-def open_reading_sessions(engine: Engine) -> Sessions:
-    """Sessions for reading only: on SQLite they never wait for a writer."""
-    return sessionmaker(engine.execution_options(footnote_read_only=True), expire_on_commit=False)
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        reader = engine.execution_options(footnote_read_only=True)
+        self._writing = sessionmaker(engine, expire_on_commit=False)
+        self._reading = sessionmaker(reader, expire_on_commit=False)
+
+    def reading(self) -> Session:
+        """A session that only reads; use it in a ``with`` block."""
+        return self._reading()
+
+    def writing(self) -> AbstractContextManager[Session]:
+        """A session in one transaction, committed at the end of the ``with`` block or rolled back."""
+        return self._writing.begin()
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self.engine.dispose()
 
 
 def alembic_config(connection: Connection | None = None, url: str | None = None) -> Config:

@@ -162,7 +162,11 @@ class JobProgress(Base):
 
 
 class Answer(Base):
-    """The record of one answer: the question, what was shown, what was said, and what made it."""
+    """The record of one answer.
+
+    ``response`` is the answer as it was given, with the versions of what made it; ``asked`` holds what it
+    takes to do it again: products, conversation, evidence, and the sentences that were dropped.
+    """
 
     __tablename__ = "answers"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -170,7 +174,7 @@ class Answer(Base):
     question: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(String(10))
     response: Mapped[dict[str, Any]] = mapped_column(JSON)
-    evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    asked: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 LIVE = Document.deleted_at.is_(None)

@@ -64,7 +64,7 @@ def start_ingest(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def count_parsed(services: Services) -> int:
-    with services.sessions() as session:
+    with services.database.reading() as session:
         query = select(func.count()).select_from(DocumentVersion).where(DocumentVersion.state == "ready")
         return session.scalar(query) or 0
 
@@ -85,7 +85,7 @@ def test_a_killed_ingest_goes_on_where_it_was(services: Services, tmp_path: Path
         result = wait_for(queue, job.id, no_progress)
     assert 0 < parsed_before <= DOCUMENTS
     assert (result["stored"], result["failed"]) == (DOCUMENTS, [])
-    with services.sessions() as session:
+    with services.database.reading() as session:
         assert pending_versions(session) == []
         assert session.scalar(select(func.count()).select_from(Document)) == DOCUMENTS
         assert session.scalar(select(func.count()).select_from(DocumentVersion)) == DOCUMENTS
@@ -104,7 +104,7 @@ def test_versions_whose_uploader_was_killed_are_adopted(services: Services, tmp_
     from app.ingesting import accept_upload
 
     stored = accept_upload(
-        services.sessions,
+        services.database,
         services.settings,
         data=b"# Orphan\n\nNobody handed this document over.",
         name="orphan.md",

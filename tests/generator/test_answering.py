@@ -152,6 +152,17 @@ def test_a_lead_in_without_what_it_leads_to_is_left_out(scripted: Scripted, evid
     assert answer.text == "The default timeout is 300 seconds. [1]"
 
 
+def test_what_speaks_of_a_dropped_sentence_is_dropped_with_it(
+    scripted: Scripted, evidence: list[Evidence]
+) -> None:
+    script = (
+        "Varnish is a fast proxy. It is an entirely memory-based cache server. The timeout is 300 seconds."
+    )
+    answer = answer_question(QUESTION, evidence, scripted(script), CONFIG)
+    assert answer.text == "The timeout is 300 seconds. [1]"
+    assert len(answer.dropped) == 2
+
+
 def test_a_sentence_that_was_cut_off_is_left_out(scripted: Scripted, evidence: list[Evidence]) -> None:
     script = "The default timeout is 300 seconds [1]. Memcached is an entirely memory-based"
     config = replace(CONFIG, max_new_tokens=len(script.split()))

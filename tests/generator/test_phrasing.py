@@ -38,6 +38,7 @@ def test_what_a_sentence_states(sentence: str, statement: str) -> None:
         "The provided context doesn't contain an answer.",
         "There is no information about this in the documents.",
         "I cannot answer that.",
+        "No, Django does not answer this question.",
     ],
 )
 def test_refusals_are_recognised(sentence: str) -> None:

@@ -17,6 +17,11 @@ def test_flipped_statements_do_not_carry_each_other(one: str, other: str) -> Non
     assert not carries(Denials(other), Denials(one))
 
 
+def test_what_stands_under_a_negation_is_not_affirmed() -> None:
+    evidence = Denials("Never deploy a site into production with `DEBUG` turned on.")
+    assert not carries(evidence, Denials("Yes, it is safe to run with DEBUG turned on in production."))
+
+
 def test_a_denial_of_something_else_carries_no_denial() -> None:
     evidence = Denials("You will not need to install anything to support SQLite.")
     assert not carries(evidence, Denials("It does not support SQLite."))

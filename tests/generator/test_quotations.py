@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from generator.evidence import Evidence
 from generator.passages import read_passage
 from generator.quotations import best_quotation
@@ -17,6 +19,11 @@ def test_the_sentence_with_the_questions_words_is_found(evidence: list[Evidence]
 def test_one_common_word_is_no_match(evidence: list[Evidence]) -> None:
     assert quote("What is a timeout?", evidence) is None
     assert quote("What is the default timeout?", evidence, fewest_terms=3) is None
+
+
+def test_a_sentence_that_leans_on_another_is_not_quoted(evidence: list[Evidence]) -> None:
+    leaning = [replace(evidence[0], text="This default timeout is the same as the session timeout.")]
+    assert quote("What is the default timeout?", leaning) is None
 
 
 def test_a_title_alone_is_no_match(evidence: list[Evidence]) -> None:

@@ -71,6 +71,7 @@ def test_numbers_are_plain() -> None:
         ("takes three arguments", "has 3"),
         ("1,000 rows", "1000"),
         ("django.db.models.Model", "`models.Model`"),
+        ("SchemaEditor.add_index(model)", "`SchemaEditor`"),
         ("the settings.py file", "settings.py"),
     ],
 )
