@@ -1,66 +1,92 @@
 """Answers: a whole answer beside bare generation of the same prompt by the same model."""
 
 import time
+from collections.abc import Callable, Sequence
+from collections.abc import Generator as Pieces
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from app.answering import Answerer
 from app.settings import Settings
-from app.wiring import Services, build_services
+from app.wiring import build_services
 from benchmarks.homes import corpus_home
 from benchmarks.searching import QUESTIONS
-from generator.evidence import Evidence
-from generator.prompt import build_messages, fit_evidence
+from generator.answers import AnswerConfig
+from generator.models import Generator, Message
+
+
+class _Counted:
+    """A generator that counts the pieces that are taken from it.
+
+    An answer stops reading at a refusal or when it has sentences enough; bare generation of the same prompt
+    must stop at the same piece, or the comparison flatters the answer.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        self._generator = generator
+        self.name, self.fingerprint = generator.name, generator.fingerprint
+        self.messages: Sequence[Message] = ()
+        self.pieces = 0
+
+    def count_tokens(self, text: str) -> int:
+        return self._generator.count_tokens(text)
+
+    def stream(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_new_tokens: int,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Pieces[str, None, None]:
+        self.messages, self.pieces = messages, 0
+        for piece in self._generator.stream(messages, max_new_tokens=max_new_tokens, should_stop=should_stop):
+            self.pieces += 1
+            yield piece
 
 
 def measure_answers(settings: Settings, docs: Path, _documents: int, questions: int) -> dict[str, Any]:
-    """Answer each question, then generate exactly the same prompt to the same length with nothing around."""
+    """Answer each question, then generate the same prompt to the same piece with nothing around."""
     corpus = corpus_home(settings, docs)
     services = build_services(corpus)
     services.warm_up()
-    _generate(services, QUESTIONS[-1])  # a first run that is not counted
-    rows = [_measure(services, question) for question in QUESTIONS[:questions]]
+    generator = _Counted(services.generator)
+    config = AnswerConfig(prompt_tokens=settings.evidence_tokens, max_new_tokens=settings.answer_tokens)
+    answerer = Answerer(
+        services.database,
+        services.encoder,
+        generator,
+        passages=settings.evidence_passages,
+        config=config,
+    )
+    rows = []
+    for number, question in enumerate([QUESTIONS[-1], *QUESTIONS[:questions]]):
+        began = time.perf_counter()
+        for _ in answerer.stream(services.live_index(), question, products=None):
+            pass
+        whole = time.perf_counter() - began
+        if number and generator.pieces:  # the first is not counted, nor a refusal without generation
+            rows.append((whole, *_bare(services.generator, generator, settings.answer_tokens)))
     services.close()
-    whole, bare, first, tokens, writing = (np.array(column) for column in zip(*rows, strict=True))
+    seconds, bare, first, pieces = (np.array(column) for column in zip(*rows, strict=True))
     return {
         "questions": len(rows),
-        "whole answer p50, s": round(float(np.median(whole)), 2),
+        "whole answer p50, s": round(float(np.median(seconds)), 2),
         "bare generation p50, s": round(float(np.median(bare)), 2),
-        "whole / bare, median of pairs": round(float(np.median(whole / bare)), 3),
+        "whole / bare, median of pairs": round(float(np.median(seconds / bare)), 3),
         "time to first token p50, s": round(float(np.median(first)), 2),
-        "tokens/s after the first": round(float(tokens.sum() / writing.sum()), 1),
-        "tokens written, median": int(np.median(tokens)),
+        "tokens/s after the first": round(float((pieces - 1).sum() / (bare - first).sum()), 1),
+        "tokens written, median": int(np.median(pieces)),
     }
 
 
-def _measure(services: Services, question: str) -> tuple[float, float, float, int, float]:
-    """Seconds of the whole answer and of bare generation, to the first token, tokens, seconds after it."""
+def _bare(bare: Generator, counted: _Counted, max_new_tokens: int) -> tuple[float, float, int]:
+    """Seconds in all and to the first piece, and pieces, of generation with nothing around."""
+    messages, pieces = counted.messages, counted.pieces
     began = time.perf_counter()
-    services.ask(question)
-    whole = time.perf_counter() - began
-    bare, first, tokens = _generate(services, question)
-    return whole, bare, first, tokens, bare - first
-
-
-def _generate(services: Services, question: str) -> tuple[float, float, int]:
-    settings, generator = services.settings, services.generator
-    found = services.search(question, k=settings.evidence_passages)
-    evidence = [
-        Evidence(
-            passage_id=hit.passage_id,
-            title=hit.title,
-            heading_path=hit.heading_path,
-            text=hit.text,
-            score=hit.cosine,
-        )
-        for hit in found.hits
-    ]
-    shown = fit_evidence(evidence, generator.count_tokens, budget=settings.evidence_tokens)
-    messages = build_messages(question, shown)
-    began = time.perf_counter()
-    first, text = 0.0, ""
-    for piece in generator.stream(messages, max_new_tokens=settings.answer_tokens):
+    first = 0.0
+    for _ in islice(bare.stream(messages, max_new_tokens=max_new_tokens), pieces):
         first = first or time.perf_counter() - began
-        text += piece
-    return time.perf_counter() - began, first, generator.count_tokens(text)
+    return time.perf_counter() - began, first, pieces

@@ -15,8 +15,10 @@ from app.wiring import build_services
 def empty_home(settings: Settings) -> Iterator[Settings]:
     """The same settings with a new home, removed afterwards; the models stay where they are."""
     home = Path(tempfile.mkdtemp(prefix="footnote-bench-"))
-    yield load_settings(home=home, models=settings.models_folder, database_url=None)
-    shutil.rmtree(home, ignore_errors=True)
+    try:
+        yield load_settings(home=home, models=settings.models_folder, database_url=None)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def corpus_home(settings: Settings, docs: Path) -> Settings:

@@ -44,7 +44,7 @@ def measure_search(settings: Settings, docs: Path, _documents: int, _questions: 
     """Both ways in turn, question by question, so that a change of the machine's speed meets both."""
     corpus = corpus_home(settings, docs)
     services = build_services(corpus)
-    with serving(corpus) as (address, _process), httpx.Client(base_url=address) as client:
+    with serving(corpus) as (address, _process), httpx.Client(base_url=address, trust_env=False) as client:
 
         def request(question: str) -> None:
             client.post("/v1/search", json={"question": question, "k": K}).raise_for_status()

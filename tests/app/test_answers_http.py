@@ -86,10 +86,18 @@ def test_a_conversation_is_part_of_what_is_searched_for(client: TestClient, uplo
     upload(KETTLE, uri="https://docs.example/kettle")
     upload("# Toaster T1\n\nClean the toaster T1 every 90 days.", uri="https://docs.example/toaster")
     turns = [{"question": "What is the kettle K2 descaled with?", "answer": "With citric acid."}]
-    body = {"question": "And how often?", "conversation": turns}
-    answer = client.post("/v1/answers", json=body).json()
-    assert "toaster" not in " ".join(citation["uri"] for citation in answer["citations"])
-    assert answer["versions"]["index"]
+    question = "And how often?"
+    assert first_uri(client, {"question": question, "conversation": turns}) == "https://docs.example/kettle"
+    turns = [{"question": "How is the toaster T1 cleaned?", "answer": "With a brush."}]
+    assert first_uri(client, {"question": question, "conversation": turns}) == "https://docs.example/toaster"
+
+
+def first_uri(client: TestClient, body: dict[str, object]) -> str:
+    """Address of the best passage that a streamed answer says it found."""
+    with client.stream("POST", "/v1/answers", json={**body, "stream": True}) as response:
+        data = next(line for line in response.iter_lines() if line.startswith("data: "))
+    uri: str = json.loads(data.removeprefix("data: "))["hits"][0]["uri"]
+    return uri
 
 
 def test_a_footnote_opens_as_a_page_without_the_documents_markup(client: TestClient, upload: Upload) -> None:

@@ -1,12 +1,13 @@
 """Bad files and bad questions: a clear error for each, and nothing else is disturbed."""
 
+import os
 import re
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 
-from app.cli.documents import ingest_files
+from app.cli.documents import ingest_files, print_summary
 from app.settings import Settings
 from app.wiring import Models, build_services
 from tests.app.conftest import Upload
@@ -42,6 +43,27 @@ def test_each_bad_file_of_a_folder_is_named_and_the_good_ones_go_in(
     for name, pattern in expected.items():
         assert re.search(pattern, errors[name], re.IGNORECASE), f"{name}: {errors[name]}"
     assert "40 watts" in services.search("What bulb does the lamp L1 use?", k=1).hits[0].text
+    services.close()
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_odd_names_and_equal_addresses_stop_no_other_file(
+    settings: Settings, models: Models, tmp_path: Path
+) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.md"))).write_text("# Cafe\n\nCoffee is hot.")
+    (folder / "[red].md").write_text(GOOD)
+    services = build_services(settings, models)
+    summary = ingest_files(services, [folder], progress=no_progress)
+    assert (summary["stored"], summary["failed"]) == (2, [])
+    print_summary({**summary, "failed": [{"file": "[/tmp].md", "error": "[/red]"}]})
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "[red].md").write_text("# Other\n\nAnother text.")
+    twice = ingest_files(services, [folder, other], uri_prefix="https://d/", progress=no_progress)
+    assert len(twice["failed"]) == 1
+    assert "https://d/[red].md" in twice["failed"][0]["error"]
     services.close()
 
 
@@ -109,6 +131,7 @@ def test_unknown_addresses_and_ids_are_problems_too(client: TestClient) -> None:
         ("DELETE", "/v1/documents/doc_none", 404, "document-not-found"),
         ("GET", "/v1/answers/ans_none", 404, "answer-not-found"),
         ("GET", "/v1/jobs/job_none", 404, "job-not-found"),
+        ("GET", "/v1/documents/doc_none/text?version=99999999999999999999", 422, "invalid-request"),
     ):
         response = client.request(method, path)
         assert (response.status_code, response.json()["type"]) == (status, f"urn:footnote:problem:{kind}")

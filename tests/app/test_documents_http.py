@@ -2,6 +2,7 @@
 
 from fastapi.testclient import TestClient
 
+from app.settings import Settings
 from tests.app.conftest import Upload, Wait
 
 GUIDE = """# Frobnicator guide
@@ -124,3 +125,36 @@ def test_documents_are_listed_a_page_at_a_time(client: TestClient, upload: Uploa
         if after is None:
             break
     assert seen == ids
+
+
+def test_a_product_is_one_in_any_case_of_its_letters(client: TestClient, upload: Upload) -> None:
+    upload("# One\n\nThe Öl filter is round.", product="Ölfilter")
+    upload("# Two\n\nThe Öl filter is red.", product="ölFILTER")
+    assert len(hits(client, "filter", products=["ÖLFILTER"])) == 2
+
+
+def test_another_product_for_the_same_bytes_reaches_the_search(client: TestClient, upload: Upload) -> None:
+    upload("# Note\n\nThe note is short.", uri="https://docs.example/n", product="First")
+    moved = upload("# Note\n\nThe note is short.", uri="https://docs.example/n", product="Second")
+    assert moved["outcome"] == "updated"
+    assert hits(client, "note", products=["Second"])
+    assert not hits(client, "note", products=["First"])
+
+
+def test_a_twin_keeps_its_text_when_the_other_changes(client: TestClient, upload: Upload) -> None:
+    upload(GUIDE, uri="https://docs.example/a")
+    assert upload(GUIDE, uri="https://docs.example/b")["outcome"] == "unchanged"
+    upload("# Other\n\nNothing about cleaning any more.", uri="https://docs.example/a")
+    assert upload(GUIDE, uri="https://docs.example/b")["outcome"] == "new"
+    assert "30 days" in str(hits(client, "How often must the nozzle be cleaned?")[0]["text"])
+
+
+def test_a_new_build_clears_what_a_killed_one_left(
+    client: TestClient, upload: Upload, settings: Settings
+) -> None:
+    upload(GUIDE)
+    left = settings.indexes_folder / ".idx_dead.building"
+    left.mkdir()
+    upload("# Other\n\nAnother note.")
+    assert not left.exists()
+    assert hits(client, "nozzle")

@@ -7,14 +7,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
 
 from app.cli.documents import ingest_files, wait_for
-from app.db.documents import Outcome, pending_versions
+from app.db.documents import pending_versions
 from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
+from app.ingesting import accept_upload
 from app.jobs import EngineElsewhere, JobEngine, JobQueue
 from app.settings import Settings
 from app.wiring import JobNotFound, Models, Services, build_services
@@ -69,9 +71,9 @@ def count_parsed(services: Services) -> int:
         return session.scalar(query) or 0
 
 
-def test_a_killed_ingest_goes_on_where_it_was(services: Services, tmp_path: Path) -> None:
-    write_documents(tmp_path / "docs", DOCUMENTS)
-    process = start_ingest(services.settings, tmp_path / "docs")
+def kill_in_the_middle(services: Services, folder: Path) -> int:
+    """Start an ingest as a process, kill it once some documents are parsed; how many were."""
+    process = start_ingest(services.settings, folder)
     deadline = time.monotonic() + DEADLINE_SECONDS
     while count_parsed(services) == 0:
         assert time.monotonic() < deadline
@@ -79,41 +81,80 @@ def test_a_killed_ingest_goes_on_where_it_was(services: Services, tmp_path: Path
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    parsed_before = count_parsed(services)
+    return count_parsed(services)
+
+
+def check_whole(services: Services) -> None:
+    """Every document is there once, and the live index has it."""
+    with services.database.reading() as session:
+        assert pending_versions(session) == []
+        for table in (Document, DocumentVersion, Passage):
+            assert session.scalar(select(func.count()).select_from(table)) == DOCUMENTS
+        live = session.scalars(select(IndexVersion).where(IndexVersion.live)).one()
+    assert (live.passages, live.documents) == (DOCUMENTS, DOCUMENTS)
+    assert "22 grams" in services.search("How much does device 7 weigh?", k=1).hits[0].text
+
+
+def test_a_killed_ingest_goes_on_where_it_was(services: Services, tmp_path: Path) -> None:
+    write_documents(tmp_path / "docs", DOCUMENTS)
+    before = kill_in_the_middle(services, tmp_path / "docs")
     with engine(services) as queue:
         (job,) = queue.recent(limit=10)
         result = wait_for(queue, job.id, no_progress)
-    assert 0 < parsed_before <= DOCUMENTS
+    assert before < DOCUMENTS  # it was in the middle
     assert (result["stored"], result["failed"]) == (DOCUMENTS, [])
-    with services.database.reading() as session:
-        assert pending_versions(session) == []
-        assert session.scalar(select(func.count()).select_from(Document)) == DOCUMENTS
-        assert session.scalar(select(func.count()).select_from(DocumentVersion)) == DOCUMENTS
-        assert session.scalar(select(func.count()).select_from(Passage)) == DOCUMENTS
-        (index,) = session.scalars(select(IndexVersion)).all()
-    assert (index.passages, index.live) == (DOCUMENTS, True)
-    best = services.search("How much does device 7 weigh?", k=1).hits[0]
-    assert "22 grams" in best.text
+    check_whole(services)
+
+
+def test_running_a_killed_ingest_again_takes_in_what_was_left(services: Services, tmp_path: Path) -> None:
+    write_documents(tmp_path / "docs", DOCUMENTS)
+    kill_in_the_middle(services, tmp_path / "docs")
+    summary = ingest_files(services, [tmp_path / "docs"], progress=no_progress)
+    assert summary["failed"] == []
+    check_whole(services)
     again = ingest_files(services, [tmp_path / "docs"], progress=no_progress)
     assert (again["stored"], again["unchanged"]) == (0, DOCUMENTS)
+    check_whole(services)
 
 
-def test_versions_whose_uploader_was_killed_are_adopted(services: Services, tmp_path: Path) -> None:
-    from datetime import UTC, datetime
+def test_stopping_ends_the_step_under_way_and_the_job_goes_on_later(
+    services: Services, tmp_path: Path
+) -> None:
+    write_documents(tmp_path / "docs", DOCUMENTS)
+    running = JobEngine(services)
+    queue = JobQueue(services)
+    versions = [store(services, path) for path in sorted((tmp_path / "docs").iterdir())]
+    job_id = queue.ingest(versions)
+    running.start()
+    while count_parsed(services) == 0:
+        time.sleep(0.005)
+    running.stop()
+    assert count_parsed(services) < DOCUMENTS
+    assert queue.get(job_id).state == "running"  # neither failed nor done
+    with engine(services):
+        wait_for(queue, job_id, no_progress)
+    queue.close()
+    check_whole(services)
 
-    from app.ingesting import accept_upload
 
+def store(services: Services, path: Path) -> tuple[str, int]:
+    """Store a file without handing it over to the engine."""
     stored = accept_upload(
         services.database,
         services.settings,
-        data=b"# Orphan\n\nNobody handed this document over.",
-        name="orphan.md",
+        data=path.read_bytes(),
+        name=path.name,
         uri=None,
         title=None,
         product=None,
         now=datetime.now(UTC),
     )
-    assert stored.outcome is Outcome.NEW
+    return stored.document_id, stored.version
+
+
+def test_versions_whose_uploader_was_killed_are_adopted(services: Services, tmp_path: Path) -> None:
+    write_documents(tmp_path / "docs", 1)
+    store(services, tmp_path / "docs" / "device-0.md")
     with engine(services) as queue:
         (job,) = queue.recent(limit=10)
         assert wait_for(queue, job.id, no_progress)["stored"] == 1
