@@ -95,6 +95,7 @@ class Answerer:
             self._generator,
             self._config,
             conversation=[message for turn in conversation for message in _as_messages(turn)],
+            subjects=found.subjects,
         )
         by_passage = {hit.passage_id: hit for hit in found.hits}
         for part in parts:

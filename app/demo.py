@@ -27,6 +27,7 @@ from app.settings import Settings, calm_idle_threads, load_settings
 from app.wiring import Services, build_services, fetch_models
 
 DJANGO = "Django==5.2"
+DJANGO_PRODUCT = "Django"
 DJANGO_ADDRESS = "https://docs.djangoproject.com/en/5.2/"
 DJANGO_QUESTIONS = (
     "How do I add an index to a model field?",
@@ -68,7 +69,8 @@ def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
         folder = django_docs(settings.home, progress) if docs is None else docs.resolve()
         services = build_services(settings)
         prefix = DJANGO_ADDRESS if docs is None else None
-        summary = ingest_files(services, [folder], uri_prefix=prefix, progress=progress)
+        product = DJANGO_PRODUCT if docs is None else None
+        summary = ingest_files(services, [folder], uri_prefix=prefix, product=product, progress=progress)
         questions = DJANGO_QUESTIONS if docs is None else _own_questions(services)
         services.close()
     print_summary(summary)

@@ -58,9 +58,16 @@ class FoundPassage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """Passages for a question, best first, and the index version that they came from."""
+    """Passages for a question, best first.
+
+    Attributes:
+        index_version: Where they came from.
+        subjects: Name of the product that every hit is about, if there is one.
+        hits: Best first.
+    """
 
     index_version: str
+    subjects: tuple[str, ...]
     hits: tuple[FoundPassage, ...]
 
 
@@ -89,7 +96,8 @@ def find_passages(
         ProductUnknown: Names the products that there are.
     """
     with database.reading() as session:
-        wanted = None if products is None else _product_ids(list_products(session), products)
+        known = list_products(session)
+    wanted = None if products is None else _product_ids(known, products)
     hits = search(
         live.index,
         encoder,
@@ -122,7 +130,9 @@ def find_passages(
         for hit in hits
         if hit.passage_id in views
     )
-    return Found(index_version=live.id, hits=found)
+    about = {views[hit.passage_id].product_id for hit in found}
+    subjects = tuple(name for name, product_id in known.items() if about == {product_id})
+    return Found(index_version=live.id, subjects=subjects, hits=found)
 
 
 def _product_ids(known: dict[str, str], wanted: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.cli.documents import ingest_files
+from app.demo import DJANGO_ADDRESS, DJANGO_PRODUCT
 from app.settings import Settings, load_settings
 from app.wiring import build_services
 
@@ -24,7 +25,7 @@ def empty_home(settings: Settings) -> Iterator[Settings]:
 def corpus_home(settings: Settings, docs: Path) -> Settings:
     """The demonstration's own home, with the documents of ``docs`` in it; a second call adds nothing."""
     services = build_services(settings)
-    ingest_files(services, [docs], uri_prefix="https://docs.djangoproject.com/en/5.2/", progress=_silent)
+    ingest_files(services, [docs], uri_prefix=DJANGO_ADDRESS, product=DJANGO_PRODUCT, progress=_silent)
     services.close()
     return settings
 

@@ -105,13 +105,12 @@ def test_bad_questions_say_what_to_do(client: TestClient, upload: Upload, path: 
         assert response.status_code == 422
         assert response.json()["type"] == "urn:footnote:problem:invalid-request"
         assert "question" in response.json()["detail"]
-    # PostgreSQL takes no NUL, and nothing takes half of a surrogate pair.
+    # PostgreSQL takes no NUL, and no tokenizer half of a surrogate pair: they are left out.
     assert client.post(path, json={"question": "bulb \x00 watts?"}).status_code == 200
     half = client.post(
         path, content='{"question": "bulb \\ud800?"}', headers={"Content-Type": "application/json"}
     )
-    assert half.status_code == 422
-    assert half.json()["type"] == "urn:footnote:problem:invalid-request"
+    assert half.status_code == 200
     response = client.post(path, json={"question": "Bulb?", "products": ["Ovens"]})
     assert response.json()["type"] == "urn:footnote:problem:unknown-product"
     assert "Lamps" in response.json()["detail"]
