@@ -30,8 +30,8 @@ DJANGO = "Django==5.2"
 DJANGO_PRODUCT = "Django"
 DJANGO_ADDRESS = "https://docs.djangoproject.com/en/5.2/"
 DJANGO_QUESTIONS = (
-    "How do I add an index to a model field?",
-    "What does select_related do?",
+    "Which versions of Python does Django 5.2 support?",
+    "What is the default value of SESSION_COOKIE_AGE?",
     "How can I run a single test case from the command line?",
 )
 READY_TIMEOUT_SECONDS = 120

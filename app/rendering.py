@@ -17,7 +17,7 @@ def render_answer(answer: Mapping[str, Any], *, address: str | None = None) -> s
     """
     lines = [answer["text"], ""]
     for citation in answer["citations"]:
-        place = " > ".join([citation["title"], *citation["heading_path"]])
+        place = " > ".join(dict.fromkeys([citation["title"], *citation["heading_path"]]))
         page = f", page {citation['page']}" if citation["page"] is not None else ""
         lines.append(f"[{citation['n']}] {place}{page}")
         lines.append(f"{INDENT}{citation['uri']}, characters {citation['start']} to {citation['end']}")
