@@ -1,10 +1,13 @@
 """How well the evidence meets the question, before anything is written."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from generator.passages import Passage, Vocabulary
 from generator.words import Term, TermKind, read_terms
+
+_PAIR = re.compile(r"(?<=\w)=(?=['\"\w])")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,11 @@ def measure_strength(question: str, passages: Sequence[Passage], config: Strengt
 
 
 def question_terms(question: str) -> list[Term]:
-    """The distinct content of a question; in Title Case or capitals, nothing counts as a name."""
+    """The distinct content of a question; in Title Case or capitals, nothing counts as a name.
+
+    `name=VALUE` counts as two terms: documents seldom write a pair the way that a question does.
+    """
+    question = _PAIR.sub(" ", question)
     read = read_terms(question)
     names = sum(term.kind is TermKind.NAME for term in read)
     terms = read if 2 * names <= len(read) + 1 else read_terms(question.lower())

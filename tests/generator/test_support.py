@@ -96,3 +96,12 @@ def test_a_word_that_only_the_question_has_is_held_against_the_sentence(passages
 def test_a_threshold_outside_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="minimum_score"):
         SupportConfig(minimum_score=0)
+
+
+def test_a_pair_in_a_question_counts_as_its_two_sides() -> None:
+    from generator.strength import question_terms
+
+    assert [term.key for term in question_terms("What does on_delete=CASCADE mean?")][:2] == [
+        "on_delete",
+        "cascade",
+    ]
