@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers.utils import logging as transformers_logging
 
 SAME_MATRIX_COSINE = 0.99  # two quantisations of one matrix agree to 0.999, unrelated ones to about 0
 
@@ -27,6 +28,7 @@ def convert_gguf(file: Path, folder: Path) -> None:
         OSError, ValueError: If the file is damaged or of an unknown architecture.
     """
     source = str(file.parent)
+    transformers_logging.disable_progress_bar()  # the caller shows its own
     model = AutoModelForCausalLM.from_pretrained(
         source, gguf_file=file.name, dtype=torch.bfloat16, local_files_only=True
     )
