@@ -28,7 +28,7 @@ def convert_gguf(file: Path, folder: Path) -> None:
         OSError, ValueError: If the file is damaged or of an unknown architecture.
     """
     source = str(file.parent)
-    transformers_logging.disable_progress_bar()  # the caller shows its own
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the caller shows its own
     model = AutoModelForCausalLM.from_pretrained(
         source, gguf_file=file.name, dtype=torch.bfloat16, local_files_only=True
     )
