@@ -46,6 +46,9 @@ def main() -> None:
     with progress_bars() as progress:
         fetch_models(settings, progress)
         docs = arguments.docs or django_docs(settings.home, progress)
+    if arguments.docs is not None:  # other documents never join those of the demonstration
+        own = settings.home / "benchmarks"
+        settings = load_settings(home=own, models=settings.models_folder, database_url=None)
     results = {}
     for name in arguments.only:
         results[name] = MEASUREMENTS[name](settings, docs, arguments.documents, arguments.questions)
