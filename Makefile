@@ -39,7 +39,7 @@ test: check ## run all checks and the tests (under 15 minutes)
 
 .PHONY: test-all
 test-all: check ## also run the tests that take long
-	@$(BIN)/python -m pytest -m 'slow or not slow'
+	@$(BIN)/python -m pytest -m 'slow or not slow' --hypothesis-profile=new
 
 .PHONY: check
 check: $(VENV)/.checks ## format, lint, types, import arrows, migrations

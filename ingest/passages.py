@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ingest.document import Block, BlockKind, ParsedDocument
@@ -200,7 +200,11 @@ class _Cutter:
         )
 
     def _path(self, span: Span, group: Sequence[Section]) -> HeadingPath:
-        touched = [section for section in group if section.start < span.end and span.start < section.end]
+        touched = []
+        for section in group:
+            inside = tuple(b for b in section.blocks if b.start < span.end and span.start < b.end)
+            if inside:  # of a section whose heading alone is in the span, the text does not count
+                touched.append(replace(section, blocks=inside))
         return self._affordable(common_path(touched))
 
     def _affordable(self, path: HeadingPath) -> HeadingPath:

@@ -2,7 +2,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.document import BlockKind, DocumentBuilder, ParsedDocument
@@ -101,8 +101,18 @@ def test_passages_of_any_document_fit_and_lose_nothing(
     assert [p.start for p in passages] == sorted(p.start for p in passages)
 
 
+BARE_HEADINGS_BEFORE_A_CUT = build(
+    (HEADING, "Setup", 1),
+    (HEADING, "Setup", 2),
+    (HEADING, "API", 1),
+    (BlockKind.PARAGRAPH, "a a a a reranking reranking reranking" + " 東京。大阪。" * 5 + ":", 0),
+    (HEADING, "Setup", 1),
+)
+
+
 @settings(max_examples=150, deadline=None)
 @given(document=DOCUMENTS, sizes=SIZES)
+@example(document=BARE_HEADINGS_BEFORE_A_CUT, sizes=(50, 48))
 def test_heading_paths_are_those_of_a_naive_reading(document: ParsedDocument, sizes: tuple[int, int]) -> None:
     maximum, target = sizes
     paths = naive_paths(document)
