@@ -12,6 +12,7 @@ from app.settings import Settings
 from app.wiring import Services, build_services
 from benchmarks.homes import corpus_home
 from benchmarks.serving import serving
+from retriever.index import Index
 
 ROUNDS = 5
 K = 10
@@ -44,12 +45,13 @@ def measure_search(settings: Settings, docs: Path, _documents: int, _questions: 
     """Both ways in turn, question by question, so that a change of the machine's speed meets both."""
     corpus = corpus_home(settings, docs)
     services = build_services(corpus)
+    index = services.live_index().index
     with serving(corpus) as (address, _process), httpx.Client(base_url=address, trust_env=False) as client:
 
         def request(question: str) -> None:
             client.post("/v1/search", json={"question": question, "k": K}).raise_for_status()
 
-        bare, over_http = _in_turn(QUESTIONS, lambda question: _bare(services, question), request)
+        bare, over_http = _in_turn(QUESTIONS, lambda question: _bare(services, index, question), request)
     services.close()
     p50, p95 = (np.percentile(over_http, p) for p in (50, 95))
     return {
@@ -61,8 +63,7 @@ def measure_search(settings: Settings, docs: Path, _documents: int, _questions: 
     }
 
 
-def _bare(services: Services, question: str) -> None:
-    index = services.live_index().index
+def _bare(services: Services, index: Index, question: str) -> None:
     query = services.encoder.encode_queries([question])
     index.vectors.search(query, k=DEPTH)
     index.words.search(question, k=DEPTH)
