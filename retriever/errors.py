@@ -37,14 +37,17 @@ class VectorsNotUnit(RetrieverError):
 
 
 class EntriesMismatch(RetrieverError):
-    """The entries of a build do not fit their vectors, or an id stands twice.
+    """The entries or questions of a build do not fit their vectors or each other, or an id stands twice.
 
     Attributes:
         reason: What does not fit.
     """
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the index was not built: {reason}; give one vector and one id per passage")
+        super().__init__(
+            f"the index was not built: {reason}; give each passage and question one id and "
+            "one vector, and each question passages of the index"
+        )
         self.reason = reason
 
 
@@ -116,19 +119,19 @@ class IndexFormatUnknown(RetrieverError):
 
 
 class IndexUnfaithful(RetrieverError):
-    """An intact index does not find a passage by the passage's own text.
+    """An intact index does not find a passage, or a QA pair's question, by its own text.
 
     Attributes:
-        passage_id: The passage that was asked for.
+        item: What was asked for, such as ``passage p1`` or ``pair q1``.
         reason: What was found instead.
     """
 
-    def __init__(self, *, passage_id: str, reason: str) -> None:
+    def __init__(self, *, item: str, reason: str) -> None:
         super().__init__(
-            f"passage {passage_id} is not found by its own text: {reason}; do not promote this index, "
+            f"{item} is not found by its own text: {reason}; do not promote this index, "
             "rebuild it with the encoder in use"
         )
-        self.passage_id, self.reason = passage_id, reason
+        self.item, self.reason = item, reason
 
 
 class RepeatedItem(RetrieverError):

@@ -1,4 +1,4 @@
-"""An index version: one immutable directory with vectors, words and the ids that belong to them."""
+"""An index version: one immutable directory with passages and the questions that they answer."""
 
 import json
 import os
@@ -19,8 +19,15 @@ from retriever.manifest import (
     Manifest,
     check_files,
     read_manifest,
-    record_file,
+    record_files,
     render_manifest,
+)
+from retriever.questions import (
+    IndexedQuestion,
+    QuestionIndex,
+    expand_texts,
+    open_questions,
+    write_questions,
 )
 from retriever.vectors import VectorIndex, open_vectors, write_vectors
 from retriever.words import WordIndex, open_words, write_words
@@ -28,6 +35,7 @@ from retriever.words import WordIndex, open_words, write_words
 _ENTRIES = "entries.json"
 _VECTORS = "vectors.faiss"
 _WORDS = "words"
+_QUESTIONS = "questions"
 _NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 
 KeyT = TypeVar("KeyT")
@@ -59,7 +67,8 @@ class Index:
         directory: Where it lies. Its files stay readable while the index is open, even if removed.
         manifest: What it says about itself.
         vectors: One vector per row.
-        words: One bag of words per row.
+        words: One bag of words per row: the passage's and those of the questions that it answers.
+        questions: The questions of QA pairs, which lead to rows.
         passage_ids: The passage of each row.
         document_ids: The document of each row.
         rows_by_document: The rows of each document, rising.
@@ -70,6 +79,7 @@ class Index:
     manifest: Manifest
     vectors: VectorIndex
     words: WordIndex
+    questions: QuestionIndex
     passage_ids: Sequence[str]
     document_ids: Sequence[str]
     rows_by_document: Mapping[str, Rows]
@@ -106,6 +116,8 @@ def build_index(
     encoder_fingerprint: str,
     dimension: int,
     created_at: datetime,
+    questions: Sequence[IndexedQuestion] = (),
+    question_vectors: Vectors | None = None,
 ) -> Manifest:
     """Write an index version, all of it or nothing.
 
@@ -120,13 +132,22 @@ def build_index(
         encoder_fingerprint: The encoder that made the vectors.
         dimension: What the encoder says.
         created_at: For the manifest.
+        questions: The questions of QA pairs whose evidence is among the entries. Their words are added
+            to those of their evidence.
+        question_vectors: (len(questions), dimension) float32 unit rows, encoded as queries, in the same
+            order; may be None where there are no questions.
 
     Raises:
         IndexExists: If ``directory`` exists.
-        EntriesMismatch: If a passage id repeats, or entries and vectors differ in number.
+        EntriesMismatch: If a passage id or pair id repeats, entries or questions differ in number from
+            their vectors, or a question rests on nothing or on a passage that is no entry.
         DimensionMismatch, VectorsNotUnit: If the vectors are not what the encoder should give.
     """
     _check_entries(entries, vectors)
+    if question_vectors is None:
+        question_vectors = np.empty((0, dimension), dtype=np.float32)
+    passage_ids = [entry.passage_id for entry in entries]
+    rows = {passage_id: row for row, passage_id in enumerate(passage_ids)}
     if directory.exists():
         raise IndexExists(directory)
     building = directory.with_name(f".{directory.name}.building")
@@ -135,8 +156,18 @@ def build_index(
         building.mkdir(parents=True)
         _write_entries(building / _ENTRIES, entries)
         write_vectors(building / _VECTORS, vectors, dimension=dimension)
-        write_words(building / _WORDS, [entry.text for entry in entries])
-        manifest = _describe(building, entries, encoder_fingerprint, dimension, created_at)
+        write_questions(building / _QUESTIONS, questions, question_vectors, rows, dimension=dimension)
+        write_words(building / _WORDS, expand_texts((e.text for e in entries), passage_ids, questions))
+        manifest = Manifest(
+            format=FORMAT,
+            created_at=created_at,
+            encoder_fingerprint=encoder_fingerprint,
+            dimension=dimension,
+            passages=len(entries),
+            documents=len({entry.document_id for entry in entries}),
+            questions=len(questions),
+            files=record_files(building),
+        )
         (building / MANIFEST_NAME).write_bytes(render_manifest(manifest))
         _publish(building, directory)
     finally:
@@ -158,25 +189,6 @@ def _write_entries(path: Path, entries: Sequence[IndexEntry]) -> None:
         "products": [entry.product_id for entry in entries],
     }
     path.write_text(json.dumps(columns), encoding="utf-8")
-
-
-def _describe(
-    directory: Path,
-    entries: Sequence[IndexEntry],
-    encoder_fingerprint: str,
-    dimension: int,
-    created_at: datetime,
-) -> Manifest:
-    paths = sorted(path for path in directory.rglob("*") if path.is_file())
-    return Manifest(
-        format=FORMAT,
-        created_at=created_at,
-        encoder_fingerprint=encoder_fingerprint,
-        dimension=dimension,
-        passages=len(entries),
-        documents=len({entry.document_id for entry in entries}),
-        files={path.relative_to(directory).as_posix(): record_file(path) for path in paths},
-    )
 
 
 def _publish(building: Path, directory: Path) -> None:
@@ -219,6 +231,7 @@ def open_index(directory: Path, *, encoder_fingerprint: str) -> Index:
         manifest=manifest,
         vectors=open_vectors(directory / _VECTORS),
         words=open_words(directory / _WORDS),
+        questions=open_questions(directory / _QUESTIONS),
         passage_ids=columns["passages"],
         document_ids=columns["documents"],
         rows_by_document=_rows_by(columns["documents"]),
@@ -239,5 +252,9 @@ def _check_counts(index: Index) -> None:
     counts = {len(index), len(index.vectors), len(index.words), index.manifest.passages}
     if len(counts) != 1:
         raise IndexDamaged(index.directory / MANIFEST_NAME, "names another number of passages than the files")
+    if len({len(index.questions), len(index.questions.vectors), index.manifest.questions}) != 1:
+        raise IndexDamaged(
+            index.directory / MANIFEST_NAME, "names another number of questions than the files"
+        )
     if index.vectors.dimension != index.manifest.dimension:
         raise DimensionMismatch(expected=index.manifest.dimension, got=index.vectors.dimension)

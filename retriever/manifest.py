@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retriever.errors import IndexDamaged, IndexFormatUnknown
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the files of an index, or `retriever.words.words`, change their meaning."""
 
 MANIFEST_NAME = "manifest.json"
@@ -39,6 +39,7 @@ class Manifest(BaseModel):
         dimension: Length of every vector.
         passages: Number of passages.
         documents: Number of documents that they come from.
+        questions: Number of questions of QA pairs.
         files: Every file but the manifest, by its path inside the directory.
     """
 
@@ -50,6 +51,7 @@ class Manifest(BaseModel):
     dimension: int
     passages: int
     documents: int
+    questions: int
     files: dict[str, FileRecord]
 
 
@@ -58,6 +60,12 @@ def record_file(path: Path) -> FileRecord:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return FileRecord(bytes=file.tell(), sha256=digest)
+
+
+def record_files(directory: Path) -> dict[str, FileRecord]:
+    """Size and checksum of every file below a directory, by its path inside it."""
+    paths = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): record_file(path) for path in paths}
 
 
 def render_manifest(manifest: Manifest) -> bytes:

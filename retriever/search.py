@@ -1,4 +1,4 @@
-"""From a question to hits: ask vectors and words, merge by rank."""
+"""From a question to hits: ask vectors, words and the questions of QA pairs, merge by rank."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -12,9 +12,10 @@ from retriever.arrays import RowMask, Vectors
 from retriever.encoder import Encoder
 from retriever.fusion import RANK_DAMPING, FusedItem, reciprocal_rank_fusion
 from retriever.index import Index
+from retriever.matches import QuestionMatch, describe_matches, rank_evidence
 
-Via = Literal["dense", "bm25"]
-_SOURCES: tuple[Via, ...] = ("dense", "bm25")
+Via = Literal["dense", "bm25", "qa"]
+_SOURCES: tuple[Via, ...] = ("dense", "bm25", "qa")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,9 @@ class SearchConfig:
         rank_damping: k of reciprocal rank fusion.
         dense_weight: Worth of the ranking by vectors; 0 leaves it out.
         bm25_weight: Worth of the ranking by words; 0 leaves it out.
+        qa_weight: Worth of the ranking by the questions of QA pairs; 0 leaves it out.
+        qa_depth: Most passages that questions name.
+        qa_minimum_cosine: Questions further from what was asked than this name no passage.
         passages_per_document: Most passages of one document among the hits; None for no limit.
     """
 
@@ -34,12 +38,19 @@ class SearchConfig:
     rank_damping: int = RANK_DAMPING
     dense_weight: float = 1.0
     bm25_weight: float = 1.0
+    # Questions that match weakly drown passages. On 205 users' questions with 4,264 pairs, hit@10 of pages is
+    # 0.732 for passages alone, 0.761 with these settings, and 0.698 with weight 1 and no least cosine.
+    qa_weight: float = 0.5
+    qa_depth: int = 10
+    qa_minimum_cosine: float = 0.6
     passages_per_document: int | None = None
 
     def __post_init__(self) -> None:
-        weights = self.dense_weight, self.bm25_weight
+        weights = self.dense_weight, self.bm25_weight, self.qa_weight
         if self.depth < 1 or self.rank_damping < 0 or min(weights) < 0 or max(weights) == 0:
             raise ValueError(f"need depth >= 1, rank_damping >= 0 and weights >= 0, one above 0, got {self}")
+        if self.qa_depth < 1 or not -1 <= self.qa_minimum_cosine <= 1:
+            raise ValueError(f"need qa_depth >= 1 and qa_minimum_cosine from -1 to 1, got {self}")
         if self.passages_per_document is not None and self.passages_per_document < 1:
             raise ValueError(f"need passages_per_document >= 1 or None, got {self.passages_per_document}")
 
@@ -66,6 +77,19 @@ class Hit:
     via: tuple[Via, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """What one encoding of a question finds.
+
+    Attributes:
+        hits: Passages, best first; see `search`.
+        questions: The QA pairs whose questions are nearest, best first, however near they are.
+    """
+
+    hits: list[Hit]
+    questions: list[QuestionMatch]
+
+
 class _Candidate(NamedTuple):
     row: int
     fused: FusedItem
@@ -79,7 +103,9 @@ def search(
     k: int,
     config: SearchConfig,
     hidden_documents: Collection[str] = (),
+    hidden_pairs: Collection[str] = (),
     products: Collection[str | None] | None = None,
+    query: Vectors | None = None,
 ) -> list[Hit]:
     """The ``k`` passages that fit a question best.
 
@@ -87,7 +113,8 @@ def search(
     best passage stands, and its other passages follow where their own score puts them: they are not
     drawn together. For a ranking of documents, keep each document's first hit (`rank_documents`).
 
-    Held-back passages are left out before either retriever ranks, so they cost no place.
+    Held-back passages and pairs are left out before any retriever ranks, so they cost no place. The
+    words of a hidden pair's question lead to its passages until the next build.
 
     Args:
         index: An open index version.
@@ -97,21 +124,68 @@ def search(
             ``config.passages_per_document`` limit them.
         config: How to search.
         hidden_documents: Documents that must not be shown, for instance deleted ones.
+        hidden_pairs: QA pairs that must not be used, for instance rejected or stale since the build.
         products: The only products to show (None among them: documents of no product); None for all.
+        query: (1, dimension), the question's vector where the caller has it; None to encode it.
 
     Raises:
-        DimensionMismatch: If the encoder is not the index's.
+        DimensionMismatch: If the encoder, or the query, is not the index's.
         ValueError: If k < 1.
     """
-    if k < 1:
-        raise ValueError(f"need k >= 1, got {k}")
+    return search_all(
+        index,
+        encoder,
+        question,
+        k=k,
+        questions=0,
+        config=config,
+        hidden_documents=hidden_documents,
+        hidden_pairs=hidden_pairs,
+        products=products,
+        query=query,
+    ).hits
+
+
+def search_all(
+    index: Index,
+    encoder: Encoder,
+    question: str,
+    *,
+    k: int,
+    questions: int,
+    config: SearchConfig,
+    hidden_documents: Collection[str] = (),
+    hidden_pairs: Collection[str] = (),
+    products: Collection[str | None] | None = None,
+    query: Vectors | None = None,
+) -> SearchResult:
+    """The hits of `search` and the QA pairs nearest to a question, with one encoding of it.
+
+    There are at most ``questions`` pairs, at least 0, and however near they are. The other arguments
+    and the errors are those of `search`.
+    """
+    if k < 1 or questions < 0:
+        raise ValueError(f"need k >= 1 and questions >= 0, got {k=}, {questions=}")
     if not len(index):
-        return []
+        return SearchResult(hits=[], questions=[])
     allowed = index.allowed_rows(hidden_documents=hidden_documents, products=products)
-    query = encoder.encode_queries([question])  # (1, dimension)
-    depth = max(k, config.depth)
-    candidates = _candidates(index, query, question, allowed=allowed, depth=depth, config=config)
-    return _hits(index, query, list(islice(_limited(index, candidates, config.passages_per_document), k)))
+    query = encoder.encode_queries([question]) if query is None else query  # (1, dimension)
+    named, nearest = rank_evidence(
+        index,
+        query,
+        depth=config.qa_depth if config.qa_weight else 0,
+        minimum_cosine=config.qa_minimum_cosine,
+        passages=allowed,
+        questions=index.questions.allowed_rows(passages=allowed, hidden_pairs=hidden_pairs),
+        matches=questions,
+    )
+    candidates = _candidates(
+        index, query, question, named, allowed=allowed, depth=max(k, config.depth), config=config
+    )
+    best = list(islice(_limited(index, candidates, config.passages_per_document), k))
+    return SearchResult(
+        hits=_hits(index, query, best), questions=describe_matches(index, nearest, passages=allowed)
+    )
 
 
 def rank_documents(hits: Sequence[Hit]) -> list[str]:
@@ -120,20 +194,28 @@ def rank_documents(hits: Sequence[Hit]) -> list[str]:
 
 
 def _candidates(
-    index: Index, query: Vectors, question: str, *, allowed: RowMask | None, depth: int, config: SearchConfig
+    index: Index,
+    query: Vectors,
+    question: str,
+    named: Sequence[int],
+    *,
+    allowed: RowMask | None,
+    depth: int,
+    config: SearchConfig,
 ) -> list[_Candidate]:
-    """What either retriever names, best first."""
+    """What vectors and words name, and what questions ``named``, best first."""
     dense: list[int] = []
     if config.dense_weight:
         dense = index.vectors.search(query, k=depth, allowed=allowed)[0].rows.tolist()
     words: list[int] = []
     if config.bm25_weight:
         words = index.words.search(question, k=depth, allowed=allowed).rows.tolist()
-    rows = {index.passage_ids[row]: row for row in (*dense, *words)}
+    rankings = dense, words, named
+    rows = {index.passage_ids[row]: row for ranking in rankings for row in ranking}
     fused = reciprocal_rank_fusion(
-        [[index.passage_ids[row] for row in ranking] for ranking in (dense, words)],
+        [[index.passage_ids[row] for row in ranking] for ranking in rankings],
         k=config.rank_damping,
-        weights=(config.dense_weight, config.bm25_weight),
+        weights=(config.dense_weight, config.bm25_weight, config.qa_weight),
     )
     return [_Candidate(rows[item.item], item) for item in fused]
 

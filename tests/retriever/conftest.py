@@ -9,8 +9,9 @@ import pytest
 from retriever.arrays import Vectors
 from retriever.encoder import Encoder
 from retriever.index import Index, IndexEntry, build_index, open_index
+from retriever.questions import IndexedQuestion
 
-BuildIndex = Callable[[Sequence[IndexEntry]], Index]
+BuildIndex = Callable[..., Index]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -45,9 +46,9 @@ def encoder() -> Encoder:
 
 @pytest.fixture
 def built(tmp_path: Path, encoder: Encoder) -> BuildIndex:
-    """Builds an index of some entries and opens it."""
+    """Builds an index of some entries, and questions if there are any, and opens it."""
 
-    def build(entries: Sequence[IndexEntry]) -> Index:
+    def build(entries: Sequence[IndexEntry], questions: Sequence[IndexedQuestion] = ()) -> Index:
         directory = tmp_path / "indexes" / "version"
         build_index(
             directory,
@@ -56,6 +57,8 @@ def built(tmp_path: Path, encoder: Encoder) -> BuildIndex:
             encoder_fingerprint=encoder.fingerprint,
             dimension=encoder.dimension,
             created_at=NOW,
+            questions=questions,
+            question_vectors=encoder.encode_queries([question.question for question in questions]),
         )
         return open_index(directory, encoder_fingerprint=encoder.fingerprint)
 

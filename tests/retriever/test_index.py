@@ -2,6 +2,7 @@ import json
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from retriever.errors import (
 )
 from retriever.index import Index, IndexEntry, build_index, open_index
 from retriever.manifest import Manifest, read_manifest, render_manifest
+from retriever.questions import IndexedQuestion
 from retriever.search import SearchConfig, search
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -28,9 +30,19 @@ ENTRIES = [
     IndexEntry(passage_id="p2", document_id="d2", product_id=None, text="licence and authors"),
     IndexEntry(passage_id="p9", document_id="d3", product_id="serve", text="deploy a model"),
 ]
+QUESTIONS = [
+    IndexedQuestion(pair_id="q7", question="how do trials end", passage_ids=("p1", "p3", "p1")),
+    IndexedQuestion(pair_id="q1", question="who wrote it", passage_ids=("p2",)),
+    IndexedQuestion(pair_id="q4", question="how do experiments end", passage_ids=("p1",)),
+]
 
 
-def build(directory: Path, encoder: Encoder, entries: list[IndexEntry] = ENTRIES) -> Manifest:
+def build(
+    directory: Path,
+    encoder: Encoder,
+    entries: list[IndexEntry] = ENTRIES,
+    questions: list[IndexedQuestion] = QUESTIONS,
+) -> Manifest:
     return build_index(
         directory,
         entries,
@@ -38,6 +50,8 @@ def build(directory: Path, encoder: Encoder, entries: list[IndexEntry] = ENTRIES
         encoder_fingerprint=encoder.fingerprint,
         dimension=encoder.dimension,
         created_at=NOW,
+        questions=questions,
+        question_vectors=encoder.encode_queries([question.question for question in questions]),
     )
 
 
@@ -70,7 +84,7 @@ def test_only_the_version_is_left_behind(directory: Path) -> None:
 
 
 def test_an_empty_corpus_is_a_valid_index(tmp_path: Path, encoder: Encoder) -> None:
-    manifest = build(tmp_path / "version", encoder, [])
+    manifest = build(tmp_path / "version", encoder, [], [])
     index = opened(tmp_path / "version")
     assert len(index) == manifest.passages == manifest.documents == 0
     assert search(index, encoder, "anything", k=5, config=SearchConfig()) == []
@@ -93,7 +107,7 @@ def test_an_existing_place_is_refused(tmp_path: Path, encoder: Encoder, content:
     else:
         build(place, encoder)
     with pytest.raises(IndexExists) as raised:
-        build(place, encoder, [])
+        build(place, encoder, [], [])
     assert raised.value.directory == place
     assert [path.name for path in tmp_path.iterdir()] == ["version"]
 
@@ -152,7 +166,7 @@ def flip(path: Path, place: int) -> None:
 @pytest.mark.parametrize("damage", ["first byte", "middle byte", "last byte", "one byte less", "missing"])
 def test_every_damage_to_every_file_is_noticed(directory: Path, tmp_path: Path, damage: str) -> None:
     names = [*read_manifest(directory).files, "manifest.json"]
-    assert len(names) == 8
+    assert len(names) == 12
     for name in names:
         copy = tmp_path / "copy"
         shutil.copytree(directory, copy)
@@ -180,7 +194,7 @@ def test_bytes_all_over_the_manifest_count(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"manifest": 3}', '{"manifest": {"format": 1}}', "\xff"]
+    "content", ["", "[]", "{}", '{"manifest": 3}', '{"manifest": {"format": 2}}', "\xff"]
 )
 def test_what_is_not_a_manifest_is_damage(directory: Path, content: str) -> None:
     (directory / "manifest.json").write_text(content, encoding="latin-1")
@@ -195,18 +209,34 @@ def test_an_intact_manifest_of_another_format_says_so(directory: Path) -> None:
         opened(directory)
 
 
-def test_counts_that_contradict_the_files_are_damage(directory: Path) -> None:
-    wrong = read_manifest(directory).model_copy(update={"passages": 5})
+def test_an_index_of_the_first_format_says_so(directory: Path) -> None:
+    body = read_manifest(directory).model_dump(mode="json") | {"format": 1}
+    del body["questions"]
+    checksum = sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    (directory / "manifest.json").write_text(json.dumps({"manifest": body, "sha256": checksum}))
+    with pytest.raises(IndexFormatUnknown, match="has format 1 and this version reads 2"):
+        opened(directory)
+
+
+@pytest.mark.parametrize("what", ["passages", "questions"])
+def test_counts_that_contradict_the_files_are_damage(directory: Path, what: str) -> None:
+    wrong = read_manifest(directory).model_copy(update={what: 5})
     (directory / "manifest.json").write_bytes(render_manifest(wrong))
-    with pytest.raises(IndexDamaged, match="number of passages"):
+    with pytest.raises(IndexDamaged, match=f"number of {what}"):
         opened(directory)
 
 
 def test_ids_may_be_any_text(tmp_path: Path, encoder: Encoder) -> None:
     odd = ['"', "ü/é", "\u2028", " "]
     entries = [replace(entry, passage_id=name) for entry, name in zip(ENTRIES, odd, strict=True)]
-    build(tmp_path / "version", encoder, entries)
-    assert list(opened(tmp_path / "version").passage_ids) == odd
+    questions = [
+        IndexedQuestion(pair_id=name, question="same", passage_ids=(other,))
+        for name, other in zip(odd, reversed(odd), strict=True)
+    ]
+    build(tmp_path / "version", encoder, entries, questions)
+    index = opened(tmp_path / "version")
+    assert list(index.passage_ids) == list(index.questions.pair_ids) == odd
+    assert [index.questions.evidence(row) for row in range(4)] == [[3], [2], [1], [0]]
 
 
 def test_the_manifest_is_readable_json(directory: Path) -> None:

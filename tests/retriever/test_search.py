@@ -8,10 +8,10 @@ import pytest
 from retriever.encoder import Encoder
 from retriever.errors import DimensionMismatch
 from retriever.index import Index, IndexEntry
-from retriever.search import Hit, SearchConfig, rank_documents, search
+from retriever.search import Hit, SearchConfig, rank_documents, search, search_all
 from retriever.words import words
 
-BuildIndex = Callable[[Sequence[IndexEntry]], Index]
+BuildIndex = Callable[..., Index]
 PRODUCTS = ("tune", "serve", None)
 VOCABULARY = ["trial", "search", "cluster", "actor", "deploy", "model", "retry", "memory", "queue", "node"]
 VOCABULARY += ["worker", "replica"]
@@ -165,13 +165,19 @@ def test_an_encoder_of_another_dimension_is_refused(index: Index, encoder: Encod
 
 
 def test_wrong_settings_are_refused(index: Index, encoder: Encoder) -> None:
-    with pytest.raises(ValueError, match="k >= 1"):
-        search(index, encoder, "model", k=0, config=SearchConfig())
+    for k, questions in ((0, 1), (1, -1)):
+        with pytest.raises(ValueError, match="need k >= 1 and questions >= 0"):
+            search_all(index, encoder, "model", k=k, questions=questions, config=SearchConfig())
     for wrong in (
         {"depth": 0},
         {"rank_damping": -1},
         {"dense_weight": -1.0},
-        {"dense_weight": 0.0, "bm25_weight": 0.0},
+        {"dense_weight": 0.0, "bm25_weight": 0.0, "qa_weight": 0.0},
+        {"qa_weight": -0.1},
+        {"qa_depth": 0},
+        {"qa_minimum_cosine": 1.1},
+        {"qa_minimum_cosine": -1.1},
+        {"qa_minimum_cosine": float("nan")},
         {"passages_per_document": 0},
     ):
         with pytest.raises(ValueError, match="need"):
