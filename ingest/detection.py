@@ -8,6 +8,7 @@ from ingest.decoding import decode_text, unicode_encoding
 from ingest.errors import UnsupportedType
 from ingest.file_signatures import detect_signature, refuse_binary
 from ingest.media_types import MediaType
+from ingest.pairs.records import is_records
 
 _SAMPLE_CHARACTERS = 60_000
 _WEB_PAGE = re.compile(
@@ -96,12 +97,14 @@ def detect_media_type(data: bytes, *, name: str) -> MediaType:
 
 
 def detect_bytes(data: bytes, *, name: str) -> MediaType | None:
-    """The type of a file that is not text; None for text.
+    """The type of a file that is not text, or that this program wrote; None for other text.
 
     Raises:
         UnsupportedType: If nothing here reads the type.
         EncryptedDocument: If the file is an Office file with a password.
     """
+    if is_records(data):
+        return MediaType.PAIRS
     found = detect_signature(data, name=name)
     if found is None and unicode_encoding(data) == ("utf-8", 0):
         refuse_binary(data)

@@ -10,6 +10,7 @@ class MediaType(StrEnum):
     HTML = "text/html"
     MARKDOWN = "text/markdown"
     NOTEBOOK = "application/x-ipynb+json"
+    PAIRS = "application/x-footnote-pairs+jsonl"
     PDF = "application/pdf"
     PLAIN = "text/plain"
     RESTRUCTUREDTEXT = "text/x-rst"

@@ -15,13 +15,18 @@ from ingest.formats.plain import parse_plain
 from ingest.formats.restructuredtext import parse_restructuredtext
 from ingest.formats.transcripts import parse_srt, parse_vtt
 from ingest.media_types import MediaType
+from ingest.pairs.records import parse_records
 
 PARSER_VERSION = (
     "1"  # raised when the same bytes give another text or other blocks: documents are then read anew
 )
 DEFAULT_MAX_TEXT_CHARACTERS = 10_000_000  # twice the Bible
 
-_BINARY_PARSERS = {MediaType.DOCX: parse_docx, MediaType.PDF: parse_pdf}
+_BINARY_PARSERS: dict[MediaType, Callable[..., ParsedDocument]] = {
+    MediaType.DOCX: parse_docx,
+    MediaType.PAIRS: lambda data, name: parse_records(data),  # noqa: ARG005 - titles are in the records
+    MediaType.PDF: parse_pdf,
+}
 _TEXT_PARSERS: dict[MediaType, Callable[..., ParsedDocument]] = {
     MediaType.HTML: parse_html,
     MediaType.MARKDOWN: parse_markdown,
