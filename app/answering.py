@@ -1,7 +1,7 @@
 """From a question to a checked answer on record."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 from app.db.answers import add_answer
 from app.db.session import Database
 from app.db.tables import new_id
+from app.qa.curating import Curated, find_curated
 from app.searching import Found, FoundPassage, LiveIndex, find_passages
 from generator.answering import stream_answer
-from generator.answers import Answer, AnswerConfig, AnswerPart, AnswerSentence, Citation
+from generator.answers import Answer, AnswerConfig, AnswerOrigin, AnswerPart, AnswerSentence, Citation
+from generator.curation import curated_answer
 from generator.evidence import Evidence
 from generator.models import Generator, Message
 from generator.prompt import PROMPT_VERSION
@@ -47,6 +49,7 @@ class Answerer:
         encoder: The encoder of the index.
         generator: What writes answers.
         passages: Most passages shown to the generator.
+        curated_similarity: Least cosine of a question and that of a pair whose words answer it.
         config: Budgets and thresholds of answers.
     """
 
@@ -57,12 +60,14 @@ class Answerer:
         generator: Generator,
         *,
         passages: int,
+        curated_similarity: float,
         config: AnswerConfig,
     ) -> None:
         self._database = database
         self._encoder = encoder
         self._generator = generator
         self._passages = passages
+        self._curated_similarity = curated_similarity
         self._config = config
 
     def stream(
@@ -76,7 +81,8 @@ class Answerer:
         """Answer a question, giving out each sentence once it is checked.
 
         The last turn of a conversation is part of what is searched for, so that "and how do I undo that?"
-        finds what "that" is about.
+        finds what "that" is about. A question without a conversation that an approved pair answers already
+        gets that pair's words.
 
         Raises:
             ProductUnknown: Before the first event.
@@ -86,19 +92,15 @@ class Answerer:
         found = find_passages(
             self._database, live, self._encoder, searched, k=self._passages, products=products
         )
+        curated = None
+        if not conversation:
+            curated = find_curated(self._database, question, found, minimum_cosine=self._curated_similarity)
+        evidence = found.hits if curated is None else curated.evidence
         searched_at = time.perf_counter()
         yield Event(name="search_results", data={"hits": [asdict(hit) for hit in found.hits]})
         first_at, last = None, None
-        parts = stream_answer(
-            question,
-            [_as_evidence(hit) for hit in found.hits],
-            self._generator,
-            self._config,
-            conversation=[message for turn in conversation for message in _as_messages(turn)],
-            subjects=found.subjects,
-        )
-        by_passage = {hit.passage_id: hit for hit in found.hits}
-        for part in parts:
+        by_passage = {hit.passage_id: hit for hit in evidence}
+        for part in self._parts(question, conversation, found, curated):
             if isinstance(part, AnswerPart):
                 first_at = first_at or time.perf_counter()
                 yield Event(
@@ -123,17 +125,48 @@ class Answerer:
             "products": list(products or []),
             "conversation": [asdict(turn) for turn in conversation],
             "evidence": [
-                {"passage_id": hit.passage_id, "rank": hit.rank, "cosine": hit.cosine} for hit in found.hits
+                {"passage_id": hit.passage_id, "rank": hit.rank, "cosine": hit.cosine} for hit in evidence
             ],
             "dropped": [asdict(sentence) for sentence in last.dropped],
         }
-        yield Event(name="final_answer", data=self._record(question, found, last, asked, timings))
+        asked["pair"] = None if curated is None else curated.pair.id
+        response = self._response(last, found, by_passage, asked, timings)
+        with self._database.writing() as session:
+            add_answer(session, question=question, response=response, asked=asked, now=datetime.now(UTC))
+        yield Event(name="final_answer", data=response)
 
-    def _record(
-        self, question: str, found: Found, answer: Answer, asked: dict[str, Any], timings: dict[str, float]
+    def _parts(
+        self, question: str, conversation: Sequence[Turn], found: Found, curated: Curated | None
+    ) -> Iterator[AnswerPart | Answer]:
+        """The sentences of an answer and then the whole: a pair's own words, or the generator's."""
+        if curated is None:
+            yield from stream_answer(
+                question,
+                [_as_evidence(hit) for hit in found.hits],
+                self._generator,
+                self._config,
+                conversation=[message for turn in conversation for message in _as_messages(turn)],
+                subjects=found.subjects,
+            )
+            return
+        answer, parts = curated_answer(
+            curated.pair.answer,
+            [_as_evidence(hit) for hit in curated.evidence],
+            similarity=curated.cosine,
+            config=self._config.support,
+        )
+        yield from parts
+        yield answer
+
+    def _response(
+        self,
+        answer: Answer,
+        found: Found,
+        by_passage: Mapping[str, FoundPassage],
+        asked: dict[str, Any],
+        timings: dict[str, float],
     ) -> dict[str, Any]:
-        by_passage = {hit.passage_id: hit for hit in found.hits}
-        response = {
+        return {
             "id": new_id("ans"),
             "status": answer.status.value,
             "text": answer.text,
@@ -141,6 +174,8 @@ class Answerer:
             "citations": [_citation_json(c, by_passage[c.passage_id]) for c in answer.citations],
             "confidence": round(answer.confidence, 4),
             "origin": answer.origin.value,
+            "curated": answer.origin is AnswerOrigin.CURATED,
+            "pair_id": asked["pair"],
             "products": asked["products"],
             "versions": {
                 "release": None,
@@ -151,9 +186,6 @@ class Answerer:
             },
             "timings_ms": timings,
         }
-        with self._database.writing() as session:
-            add_answer(session, question=question, response=response, asked=asked, now=datetime.now(UTC))
-        return response
 
 
 def _as_evidence(hit: FoundPassage) -> Evidence:

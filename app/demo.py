@@ -1,4 +1,4 @@
-"""``make demo``: documents in, a server up, three questions answered with footnotes."""
+"""``make demo``: documents in, pairs compiled, a server up, four questions answered with footnotes."""
 
 import argparse
 import shutil
@@ -18,7 +18,9 @@ import uvicorn
 from app.catalogue import ModelUnavailable
 from app.cli.documents import ingest_files, print_summary
 from app.cli.output import end_at_once, out, progress_bars
+from app.cli.pairs import build_pairs, print_statistics
 from app.db.document_views import list_documents
+from app.db.pairs import PairStatistics
 from app.downloads import Progress
 from app.main import create_app
 from app.observability import configure_logging
@@ -33,6 +35,7 @@ DJANGO_QUESTIONS = (
     "Which versions of Python does Django 5.2 support?",
     "What is the default value of SESSION_COOKIE_AGE?",
     "How can I run a single test case from the command line?",
+    "What does Django mean, and how do you pronounce it?",
 )
 READY_TIMEOUT_SECONDS = 120
 ANSWER_TIMEOUT_SECONDS = 600
@@ -71,9 +74,11 @@ def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
         prefix = DJANGO_ADDRESS if docs is None else None
         product = DJANGO_PRODUCT if docs is None else None
         summary = ingest_files(services, [folder], uri_prefix=prefix, product=product, progress=progress)
+        compiled = build_pairs(services, write=0, progress=progress)
         questions = DJANGO_QUESTIONS if docs is None else _own_questions(services)
         services.close()
     print_summary(summary)
+    print_statistics(PairStatistics(**compiled["pairs"]))
     with _serving(settings) as address:
         for question in questions:
             out.rule(question, align="left")

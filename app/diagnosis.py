@@ -11,8 +11,7 @@ from sqlalchemy import func, select
 
 from app.catalogue import CATALOGUE, open_model
 from app.db.documents import State
-from app.db.indexes import live_index
-from app.db.passages import corpus_sha256
+from app.db.indexes import corpus_sha256, live_index
 from app.db.tables import Document, DocumentVersion
 from app.settings import Settings
 from app.wiring import Services, build_services

@@ -2,26 +2,43 @@
 
 import shutil
 import threading
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from app.db.indexes import IndexView, forget_indexes, list_indexes, live_index, make_live
-from app.db.passages import PassageView, corpus_sha256, get_embeddings, live_passages
+from app.db.indexes import (
+    IndexView,
+    corpus_sha256,
+    forget_indexes,
+    list_indexes,
+    live_index,
+    make_live,
+)
+from app.db.pair_evidence import searched_pairs
+from app.db.passages import PassageView, get_embeddings, live_passages
 from app.db.session import Database
 from app.db.tables import new_id
 from app.ingesting import embed_missing
 from app.observability import logger
+from app.qa.questions import embed_questions
 from app.settings import Settings
 from ingest.passages import contextual_text
+from retriever.arrays import Vectors
 from retriever.encoder import Encoder
+from retriever.errors import RetrieverError
 from retriever.index import Index, IndexEntry, build_index, open_index
+from retriever.manifest import read_manifest
+from retriever.questions import IndexedQuestion
 from retriever.verification import verify_index
 
-VERIFIED_PASSAGES = 20  # known queries: passages that must find themselves before the pointer moves
+KNOWN_QUERIES = 20  # passages, and questions, that must find themselves before the pointer moves
 SNAPSHOT_ATTEMPTS = 5
+
+T = TypeVar("T")
 
 _building = (
     threading.Lock()
@@ -55,29 +72,32 @@ def build_live_index(
         index_id, began = new_id("idx"), now()
         _remove_leftovers(database, settings)
         embed_missing(database, encoder, report=lambda done, total: report("embedding", done, total))
-        corpus, entries, vectors = _snapshot(database, encoder)
+        snapshot = _snapshot(database, encoder)
         report("indexing", 0, 1)
         directory = settings.indexes_folder / index_id
         manifest = build_index(
             directory,
-            entries,
-            vectors,
+            snapshot.entries,
+            snapshot.vectors,
+            questions=snapshot.questions,
+            question_vectors=snapshot.question_vectors,
             encoder_fingerprint=encoder.fingerprint,
             dimension=encoder.dimension,
             created_at=began,  # documents deleted from here on are hidden until the next build
         )
         try:
-            _verify(directory, encoder, entries)
+            _verify(directory, encoder, snapshot)
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise
         view = IndexView(
             id=index_id,
             created_at=manifest.created_at,
-            corpus_sha256=corpus,
+            corpus_sha256=snapshot.corpus_sha256,
             encoder=encoder.fingerprint,
             passages=manifest.passages,
             documents=manifest.documents,
+            pairs=manifest.questions,
             live=True,
         )
         with database.writing() as session:
@@ -106,23 +126,90 @@ def _current(database: Database, settings: Settings, encoder: Encoder) -> str | 
         if live is None or live.encoder != encoder.fingerprint:
             return None
         same = live.corpus_sha256 == corpus_sha256(session)
-    return live.id if same and (settings.indexes_folder / live.id).is_dir() else None
+    return live.id if same and _is_readable(settings.indexes_folder / live.id) else None
 
 
-def _snapshot(database: Database, encoder: Encoder) -> tuple[str, list[IndexEntry], np.ndarray]:
-    """The corpus at one moment, with a vector for every passage."""
+def _is_readable(directory: Path) -> bool:
+    """Whether an index is there in a form that this program reads; `doctor` looks at its files."""
+    try:
+        read_manifest(directory)
+    except RetrieverError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Snapshot:
+    """What an index is built from, as it was at one moment."""
+
+    corpus_sha256: str
+    entries: list[IndexEntry]
+    vectors: Vectors  # (entries, dimension)
+    questions: list[IndexedQuestion]
+    question_vectors: Vectors  # (questions, dimension)
+
+
+def build_index_without(database: Database, encoder: Encoder, split: str, directory: Path) -> Index:
+    """An index of everything but the pairs of one split, to measure with these.
+
+    Args:
+        database: The database.
+        encoder: What embeds.
+        split: ``dev`` or ``test``.
+        directory: A place that does not exist yet.
+    """
+    snapshot = _snapshot(database, encoder, without=split)
+    build_index(
+        directory,
+        snapshot.entries,
+        snapshot.vectors,
+        questions=snapshot.questions,
+        question_vectors=snapshot.question_vectors,
+        encoder_fingerprint=encoder.fingerprint,
+        dimension=encoder.dimension,
+        created_at=datetime.now(UTC),
+    )
+    return open_index(directory, encoder_fingerprint=encoder.fingerprint)
+
+
+def _snapshot(database: Database, encoder: Encoder, *, without: str | None = None) -> _Snapshot:
+    """The corpus at one moment, with a vector for every passage and for every question.
+
+    Args:
+        database: The database.
+        encoder: What embeds.
+        without: A split whose pairs are left out.
+    """
+    fingerprint = encoder.fingerprint
     for _ in range(SNAPSHOT_ATTEMPTS):
+        embed_missing(database, encoder, report=lambda _done, _total: None)
+        embed_questions(database, encoder)
         with database.reading() as session:
             corpus = corpus_sha256(session)
             views = list(live_passages(session))
-            cached = get_embeddings(session, encoder.fingerprint, list({v.embedding_sha256 for v in views}))
-        if all(view.embedding_sha256 in cached for view in views):
-            vectors = np.empty((len(views), encoder.dimension), dtype=np.float32)
-            for row, view in enumerate(views):
-                vectors[row] = np.frombuffer(cached[view.embedding_sha256], dtype="<f4")
-            return corpus, [_entry(view) for view in views], vectors
-        embed_missing(database, encoder, report=lambda _done, _total: None)
+            pairs = [pair for pair in searched_pairs(session) if pair.split != without]
+            texts = [view.embedding_sha256 for view in views]
+            asked = [pair.question_sha256 for pair in pairs]
+            cached = get_embeddings(session, fingerprint, list({*texts, *asked}))
+        if all(digest in cached for digest in (*texts, *asked)):
+            return _Snapshot(
+                corpus_sha256=corpus,
+                entries=[_entry(view) for view in views],
+                vectors=_as_rows(cached, texts, encoder.dimension),
+                questions=[
+                    IndexedQuestion(pair_id=one.id, question=one.question, passage_ids=one.passage_ids)
+                    for one in pairs
+                ],
+                question_vectors=_as_rows(cached, asked, encoder.dimension),
+            )
     raise CorpusKeepsChanging("documents arrive faster than they are embedded; the next build takes them in")
+
+
+def _as_rows(cached: Mapping[str, bytes], digests: Sequence[str], dimension: int) -> Vectors:
+    vectors = np.empty((len(digests), dimension), dtype=np.float32)
+    for row, digest in enumerate(digests):
+        vectors[row] = np.frombuffer(cached[digest], dtype="<f4")
+    return vectors
 
 
 def _entry(view: PassageView) -> IndexEntry:
@@ -134,8 +221,12 @@ def _entry(view: PassageView) -> IndexEntry:
     )
 
 
-def _verify(directory: Path, encoder: Encoder, entries: list[IndexEntry]) -> Index:
+def _verify(directory: Path, encoder: Encoder, snapshot: _Snapshot) -> Index:
     index = open_index(directory, encoder_fingerprint=encoder.fingerprint)
-    step = max(1, len(entries) // VERIFIED_PASSAGES)
-    verify_index(index, encoder, entries[::step][:VERIFIED_PASSAGES])
+    verify_index(index, encoder, _sample(snapshot.entries), questions=_sample(snapshot.questions))
     return index
+
+
+def _sample(known: Sequence[T]) -> Sequence[T]:
+    """Some of all, spread evenly."""
+    return known[:: max(1, len(known) // KNOWN_QUERIES)][:KNOWN_QUERIES]

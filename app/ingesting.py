@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.db.documents import State, Stored, Upload, store_upload
+from app.db.pair_evidence import refresh_evidence
 from app.db.passages import (
     ParsedVersion,
     add_embeddings,
@@ -132,9 +133,18 @@ def cut_name(encoder: Encoder, settings: Settings) -> str:
 
 
 def parse_version(
-    database: Database, settings: Settings, encoder: Encoder, document_id: str, version: int
+    database: Database,
+    settings: Settings,
+    encoder: Encoder,
+    document_id: str,
+    version: int,
+    *,
+    now: Callable[[], datetime],
 ) -> State:
-    """Parse a version's bytes and store its passages, or why that can't be done; safe to repeat."""
+    """Parse a version's bytes and store its passages, or why that can't be done; safe to repeat.
+
+    QA pairs that rest on an older version move to this one, or go stale, in the same transaction.
+    """
     with database.reading() as session:
         row = session.get_one(DocumentVersion, (document_id, version))
         name, sha256, given_title = row.name, row.sha256, row.given_title
@@ -159,6 +169,7 @@ def parse_version(
     )
     with database.writing() as session:
         replace_passages(session, document_id, version, parsed, passages)
+        refresh_evidence(session, document_id, version, document.text, now=now())
     return State.READY
 
 

@@ -6,36 +6,32 @@ are recorded, so a process that was killed goes on at the first step that had no
 to repeat.
 """
 
+import contextlib
 import fcntl
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from typing import IO, Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, WorkflowStatus
 
-from app.db.document_views import get_outcomes
-from app.db.documents import pending_versions, renew_versions_cut_otherwise
-from app.db.jobs import Progress, get_progress, set_progress
+from app.db.documents import pending_versions
+from app.db.jobs import Progress, get_progress
 from app.db.session import migration_lock
 from app.db.tables import new_id
-from app.indexing import build_live_index
-from app.ingesting import cut_name, embed_missing, parse_version, record_near_duplicates
 from app.observability import logger
 from app.settings import Settings
 from app.wiring import JobNotFound, JobView, Services
+from app.workflows import Run, Stopping, Versions, build_pairs, ingest_versions
 
 APPLICATION = "footnote"
 WORKFLOWS_VERSION = "1"  # a changed list of steps needs a new number: old workflows must not resume in it
-WORKFLOW = "ingest"
-QUEUE = "work"
-JOBS_AT_ONCE = 1  # embedding and index building take turns anyway
+INGEST = "ingest"
+PAIRS = "qa"
+QUEUES = {INGEST: "work", PAIRS: "pairs"}  # one job at a time in each: uploads never wait for pairs
 STOPPING_SECONDS = 120  # longest wait for the step under way to notice that it must stop
-PARSED_AT_ONCE = 16  # documents in one recorded step
 
-Versions = Sequence[tuple[str, int]]
-
+_ACTIVE = ("ENQUEUED", "PENDING", "DELAYED")
 _STATES = {
     "ENQUEUED": "waiting",
     "DELAYED": "waiting",
@@ -64,8 +60,25 @@ class JobQueue:
         """Start parsing, embedding and indexing document versions; the job's id."""
         job_id = new_id("job")
         self._client.enqueue(
-            {"workflow_name": WORKFLOW, "queue_name": QUEUE, "workflow_id": job_id},
+            {"workflow_name": INGEST, "queue_name": QUEUES[INGEST], "workflow_id": job_id},
             [list(version) for version in versions],
+        )
+        return job_id
+
+    def build_pairs(self, *, write: int | None, after: str | None = None) -> str:
+        """Start compiling QA pairs, or join a job that was asked for the same; the job's id.
+
+        Args:
+            write: Most passages that the generator writes pairs from; None for all of them.
+            after: A job that must have ended before.
+        """
+        active = self._client.list_workflows(name=PAIRS, status=list(_ACTIVE))
+        for workflow in active if after is None else ():
+            if workflow.input is not None and list(workflow.input["args"]) == [write, None]:
+                return str(workflow.workflow_id)
+        job_id = new_id("job")
+        self._client.enqueue(
+            {"workflow_name": PAIRS, "queue_name": QUEUES[PAIRS], "workflow_id": job_id}, write, after
         )
         return job_id
 
@@ -112,10 +125,6 @@ def _view(workflow: WorkflowStatus, progress: Progress) -> JobView:
     )
 
 
-class Stopping(BaseException):
-    """Ends a step because the engine stops. No Exception: the workflow has not failed, it goes on later."""
-
-
 class JobEngine:
     """Runs workflows in this process, from `start` to `stop`."""
 
@@ -141,7 +150,8 @@ class JobEngine:
         DBOS(config=config)
         self._workflows.register()
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=JOBS_AT_ONCE, polling_interval_sec=0.2)
+        for queue in QUEUES.values():
+            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.2)
         self._adopt_orphans()
 
     def _adopt_orphans(self) -> None:
@@ -150,7 +160,7 @@ class JobEngine:
             waiting = pending_versions(session)
         if not waiting:
             return
-        active = DBOS.list_workflows(status=["ENQUEUED", "PENDING", "DELAYED"])
+        active = DBOS.list_workflows(name=INGEST, status=list(_ACTIVE))
         taken = {
             tuple(version)
             for workflow in active
@@ -161,7 +171,7 @@ class JobEngine:
         if orphans:
             logger().info("orphans_adopted", count=len(orphans))
             DBOS.enqueue_workflow_with_options(
-                {"workflow_name": WORKFLOW, "queue_name": QUEUE, "workflow_id": new_id("job")},
+                {"workflow_name": INGEST, "queue_name": QUEUES[INGEST], "workflow_id": new_id("job")},
                 [list(version) for version in orphans],
             )
 
@@ -194,7 +204,7 @@ def _take_lock(settings: Settings) -> IO[str]:
 
 
 class _Workflows:
-    """The workflows and their steps, bound to this process's services."""
+    """The workflows of `app.workflows`, bound to this process's services, with their steps recorded."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -202,11 +212,18 @@ class _Workflows:
         self._working = threading.Lock()
 
     def register(self) -> None:
-        """Make the workflow known to the engine, before it is launched."""
+        """Make the workflows known to the engine, before it is launched."""
 
-        @DBOS.workflow(name=WORKFLOW)
+        @DBOS.workflow(name=INGEST)
         def ingest(versions: list[list[Any]]) -> dict[str, Any]:
-            return self._ingest(versions)
+            return ingest_versions(self._run(), versions)
+
+        @DBOS.workflow(name=PAIRS)
+        def qa(write: int | None, after: str | None) -> dict[str, Any]:
+            if after is not None:
+                with contextlib.suppress(Exception):  # whatever became of it, it has ended
+                    DBOS.retrieve_workflow(after).get_result()
+            return build_pairs(self._run(), write)
 
     def stop(self) -> None:
         """End the step under way at its next report, and let no other begin."""
@@ -214,85 +231,21 @@ class _Workflows:
         if self._working.acquire(timeout=STOPPING_SECONDS):
             self._working.release()
 
+    def _run(self) -> Run:
+        return Run(
+            services=self._services,
+            job_id=str(DBOS.workflow_id),
+            step=self._step,
+            is_stopping=self._stopping.is_set,
+        )
+
     def _step(self, name: str, work: Callable[[], Any]) -> Any:
         """Run ``work`` as a recorded step: after a restart, its recorded result is used instead."""
 
         def run() -> Any:
             with self._working:
-                self._check_stopping()
+                if self._stopping.is_set():
+                    raise Stopping
                 return work()
 
         return DBOS.run_step({"name": name}, run)
-
-    def _check_stopping(self) -> None:
-        if self._stopping.is_set():
-            raise Stopping
-
-    def _ingest(self, given: Sequence[Sequence[Any]]) -> dict[str, Any]:
-        job_id = str(DBOS.workflow_id)
-        renewed = self._step("renew", self._renew)
-        versions = [(str(version[0]), int(version[1])) for version in [*given, *renewed]]
-        for begin in range(0, len(versions), PARSED_AT_ONCE):
-            self._step("parse", partial(self._parse, job_id, versions, begin))
-        self._step("embed", partial(self._embed, job_id))
-        pairs = self._step("near_duplicates", partial(self._near_duplicates, versions))
-        index_id = self._step("index", partial(self._index, job_id))
-        outcome: dict[str, Any] = self._step(
-            "outcome", partial(self._outcome, job_id, versions, pairs, index_id)
-        )
-        return outcome
-
-    def _renew(self) -> list[tuple[str, int]]:
-        """New versions of documents whose passages were cut for another encoder or by an older parser."""
-        services = self._services
-        with services.database.writing() as session:
-            cut = cut_name(services.encoder, services.settings)
-            return renew_versions_cut_otherwise(session, cut, now=datetime.now(UTC))
-
-    def _parse(self, job_id: str, versions: Versions, begin: int) -> None:
-        services = self._services
-        self._report(job_id, "parsing", begin, len(versions))
-        for document_id, version in versions[begin : begin + PARSED_AT_ONCE]:
-            self._check_stopping()
-            parse_version(services.database, services.settings, services.encoder, document_id, version)
-
-    def _embed(self, job_id: str) -> None:
-        embed_missing(
-            self._services.database,
-            self._services.encoder,
-            report=partial(self._report, job_id, "embedding"),
-        )
-
-    def _near_duplicates(self, versions: Versions) -> list[tuple[str, str, float]]:
-        return record_near_duplicates(self._services.database, [document_id for document_id, _ in versions])
-
-    def _index(self, job_id: str) -> str:
-        return build_live_index(
-            self._services.database,
-            self._services.settings,
-            self._services.encoder,
-            report=partial(self._report, job_id),
-            now=lambda: datetime.now(UTC),
-        )
-
-    def _outcome(
-        self, job_id: str, versions: Versions, pairs: Sequence[Sequence[Any]], index_id: str
-    ) -> dict[str, Any]:
-        with self._services.database.reading() as session:
-            outcomes = get_outcomes(session, versions)
-        self._report(job_id, "done", len(versions), len(versions))
-        return {
-            "stored": sum(outcome.error is None for outcome in outcomes),
-            "failed": [
-                {"document_id": outcome.document_id, "name": outcome.name, "error": outcome.error}
-                for outcome in outcomes
-                if outcome.error is not None
-            ],
-            "near_duplicates": [list(pair) for pair in pairs],
-            "index_version": index_id,
-        }
-
-    def _report(self, job_id: str, stage: str, done: int, total: int) -> None:
-        self._check_stopping()
-        with self._services.database.writing() as session:
-            set_progress(session, job_id, stage, done, total)

@@ -8,9 +8,11 @@ from app.db.passages import get_passages
 from app.db.session import Database
 from retriever.encoder import Encoder
 from retriever.index import Index
-from retriever.search import SearchConfig, search
+from retriever.matches import QuestionMatch
+from retriever.search import SearchConfig, search_all
 
 SEARCH = SearchConfig()
+NEAREST_QUESTIONS = 3  # the nearest may be another question than was asked; see app/curating.py
 
 
 class ProductUnknown(Exception):
@@ -28,11 +30,12 @@ class ProductUnknown(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveIndex:
-    """The index that searches use now, and the documents that it must not show."""
+    """The index that searches use now, and the documents and pairs that it must not use."""
 
     id: str
     index: Index
     hidden_documents: frozenset[str]
+    hidden_pairs: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +67,13 @@ class Found:
         index_version: Where they came from.
         subjects: Name of the product that every hit is about, if there is one.
         hits: Best first.
+        questions: The QA pairs whose questions are nearest, best first, however near they are.
     """
 
     index_version: str
     subjects: tuple[str, ...]
     hits: tuple[FoundPassage, ...]
+    questions: tuple[QuestionMatch, ...]
 
 
 def find_passages(
@@ -98,15 +103,18 @@ def find_passages(
     with database.reading() as session:
         known = list_products(session)
     wanted = None if products is None else _product_ids(known, products)
-    hits = search(
+    result = search_all(
         live.index,
         encoder,
         question,
         k=k,
+        questions=NEAREST_QUESTIONS,
         config=config,
         hidden_documents=live.hidden_documents,
+        hidden_pairs=live.hidden_pairs,
         products=wanted,
     )
+    hits = result.hits
     with database.reading() as session:
         views = get_passages(session, [hit.passage_id for hit in hits])
     found = tuple(
@@ -132,7 +140,7 @@ def find_passages(
     )
     about = {views[hit.passage_id].product_id for hit in found}
     subjects = tuple(name for name, product_id in known.items() if about == {product_id})
-    return Found(index_version=live.id, subjects=subjects, hits=found)
+    return Found(index_version=live.id, subjects=subjects, hits=found, questions=tuple(result.questions))
 
 
 def _product_ids(known: dict[str, str], wanted: Sequence[str]) -> list[str]:

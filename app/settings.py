@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     generator: str = Field(
         default="qwen2.5-coder-0.5b-instruct", description="Catalogue name, hf:owner/name or path:folder."
     )
+    generator_address: str | None = Field(
+        default=None,
+        description="OpenAI-compatible server, up to /v1, that runs the model named by FOOTNOTE_GENERATOR.",
+    )
+    generator_key: SecretStr | None = Field(default=None, description="Its API key, if it wants one.")
     offline: bool = Field(default=False, description="Never ask a model hub or a package index.")
     max_upload_bytes: int = Field(default=50_000_000, gt=0, description="Largest file that is taken in.")
     max_text_characters: int = Field(default=10_000_000, gt=0, description="Longest text of one document.")
@@ -52,6 +57,17 @@ class Settings(BaseSettings):
     evidence_tokens: int = Field(default=900, ge=100, description="Most tokens of evidence in the prompt.")
     answer_tokens: int = Field(default=200, ge=16, le=4096, description="Most tokens of one answer.")
     waiting_answers: int = Field(default=16, ge=1, le=32, description="Most questions answered or waiting.")
+    approve_authored: float = Field(
+        default=0.0, ge=0, description="Least quality of pairs from documents to approve unseen; >1 never."
+    )
+    approve_community: float = Field(
+        default=0.5, ge=0, description="The same for pairs from question threads."
+    )
+    approve_transcript: float = Field(default=0.6, ge=0, description="The same for pairs from transcripts.")
+    approve_generated: float = Field(default=0.6, ge=0, description="The same for generated pairs.")
+    curated_similarity: float = Field(
+        default=0.92, gt=0, description="Least cosine of a question and a curated pair's; >1 never."
+    )
     kept_indexes: int = Field(default=2, ge=1, description="Index versions kept beside the live one.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -13,8 +13,10 @@ from app.answering import Answerer, Event, Turn
 from app.catalogue import Model, fetch_model, open_model
 from app.db.documents import deleted_documents
 from app.db.indexes import live_index
+from app.db.pair_evidence import withdrawn_pairs
 from app.db.session import Database, migrate, open_engine
 from app.downloads import Progress
+from app.qa.gaps import Gap, find_gaps
 from app.searching import Found, LiveIndex, find_passages
 from app.settings import Settings
 from generator.answers import AnswerConfig
@@ -67,6 +69,10 @@ class Jobs(Protocol):
         """Start bringing the index up to date; the job's id."""
         ...
 
+    def build_pairs(self, *, write: int | None, after: str | None = None) -> str:
+        """Start compiling QA pairs, once the job ``after`` has ended; the job's id."""
+        ...
+
     def get(self, job_id: str) -> JobView:
         """One job; raises `JobNotFound`."""
         ...
@@ -105,7 +111,9 @@ class Models:
     def generator(self) -> Generator:
         """The generator; raises ModelUnavailable if it is not there."""
         with self._loading_generator:
-            if self._generator is None:
+            if self._generator is None and self._settings.generator_address is not None:
+                self._generator = self._remote_generator(self._settings.generator_address)
+            elif self._generator is None:
                 from generator.transformers_backend import TransformersGenerator  # noqa: PLC0415 - loads torch
 
                 model = open_model(self._settings.models_folder, self._settings.generator)
@@ -113,6 +121,16 @@ class Models:
                     model.folder, name=model.reference, fingerprint=model.fingerprint
                 )
             return self._generator
+
+    def _remote_generator(self, address: str) -> Generator:
+        from generator.openai_backend import OpenAIGenerator  # noqa: PLC0415 - only where it is used
+
+        key = self._settings.generator_key
+        return OpenAIGenerator(
+            address=address,
+            model=self._settings.generator,
+            api_key=None if key is None else key.get_secret_value(),
+        )
 
     @property
     def are_loaded(self) -> bool:
@@ -156,13 +174,19 @@ class Services:
         """
         with self.database.reading() as session:
             live = live_index(session)
-            hidden = frozenset() if live is None else deleted_documents(session, since=live.created_at)
-        if live is None:
-            raise NotReady("no index is live yet; upload documents, or run: footnote ingest PATH")
+            if live is None:
+                raise NotReady("no index is live yet; upload documents, or run: footnote ingest PATH")
+            hidden_documents = deleted_documents(session, since=live.created_at)
+            hidden_pairs = withdrawn_pairs(session, since=live.created_at)
         opened = self._opened
         if opened is None or opened[0] != live.id:
             opened = self._open(live.id)
-        return LiveIndex(id=live.id, index=opened[1], hidden_documents=hidden)
+        return LiveIndex(
+            id=live.id,
+            index=opened[1],
+            hidden_documents=hidden_documents,
+            hidden_pairs=hidden_pairs,
+        )
 
     def _open(self, index_id: str) -> tuple[str, Index]:
         with self._opening:
@@ -194,6 +218,7 @@ class Services:
                 self.encoder,
                 self.generator,
                 passages=settings.evidence_passages,
+                curated_similarity=settings.curated_similarity,
                 config=config,
             )
             yield from answerer.stream(
@@ -208,6 +233,12 @@ class Services:
         """Answer a question; the whole answer, as ``POST /v1/answers`` gives it."""
         *_, last = self.stream_answer(question, products=products, conversation=conversation)
         return last.data
+
+    def gaps(self, *, limit: int) -> list[Gap]:
+        """What readers ask and the documents do not answer; see `app.qa.gaps.find_gaps`."""
+        return find_gaps(
+            self.database, self.encoder, lambda question, k: self.search(question, k=k), limit=limit
+        )
 
     def warm_up(self) -> None:
         """Load both models and open the live index, if there is one."""
@@ -239,8 +270,9 @@ def build_services(settings: Settings, models: Models | None = None) -> Services
 
 
 def fetch_models(settings: Settings, progress: Progress) -> list[Model]:
-    """Make sure that both configured models are there."""
-    return [fetch(settings, reference, progress) for reference in (settings.encoder, settings.generator)]
+    """Make sure that both configured models are there; a model server keeps its own."""
+    local = [settings.encoder, *([] if settings.generator_address else [settings.generator])]
+    return [fetch(settings, reference, progress) for reference in local]
 
 
 def fetch(settings: Settings, reference: str, progress: Progress) -> Model:

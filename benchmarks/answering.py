@@ -17,6 +17,8 @@ from benchmarks.searching import QUESTIONS
 from generator.answers import AnswerConfig
 from generator.models import Generator, Message
 
+NEVER = 2.0  # no cosine is as large
+
 
 class _Counted:
     """A generator that counts the pieces that are taken from it.
@@ -46,6 +48,15 @@ class _Counted:
             self.pieces += 1
             yield piece
 
+    def complete(
+        self,
+        chats: Sequence[Sequence[Message]],
+        *,
+        max_new_tokens: int,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[str]:
+        return self._generator.complete(chats, max_new_tokens=max_new_tokens, should_stop=should_stop)
+
 
 def measure_answers(settings: Settings, docs: Path, _documents: int, questions: int) -> dict[str, Any]:
     """Answer each question, then generate the same prompt to the same piece with nothing around."""
@@ -59,6 +70,7 @@ def measure_answers(settings: Settings, docs: Path, _documents: int, questions: 
         services.encoder,
         generator,
         passages=settings.evidence_passages,
+        curated_similarity=NEVER,  # what is measured is writing
         config=config,
     )
     rows = []

@@ -19,6 +19,7 @@ from app.settings import Settings, calm_idle_threads, load_settings
 from app.wiring import fetch_models
 from benchmarks.answering import measure_answers
 from benchmarks.ingesting import measure_ingest
+from benchmarks.pairs import measure_pairs
 from benchmarks.searching import measure_search
 from benchmarks.serving import measure_server
 
@@ -28,6 +29,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "search": measure_search,
     "answers": measure_answers,
     "server": measure_server,
+    "pairs": measure_pairs,
 }
 
 
@@ -35,7 +37,9 @@ def main() -> None:
     """Run the measurements one after the other and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--docs", type=Path, help="folder of documents; Django's if not given")
-    parser.add_argument("--documents", type=int, default=0, help="documents ingested in 'ingest'; 0 for all")
+    parser.add_argument(
+        "--documents", type=int, default=0, help="documents ingested in 'ingest', pairs in 'pairs'; 0 for all"
+    )
     parser.add_argument("--questions", type=int, default=5, help="questions answered in 'answers'")
     parser.add_argument("--only", nargs="*", choices=list(MEASUREMENTS), default=list(MEASUREMENTS))
     parser.add_argument("--json", action="store_true", help="print JSON")

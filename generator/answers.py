@@ -17,6 +17,7 @@ class AnswerStatus(StrEnum):
 class AnswerOrigin(StrEnum):
     """Where an answer's sentences come from."""
 
+    CURATED = "curated"
     WRITTEN = "written"
     QUOTED = "quoted"
     NONE = "none"
@@ -49,7 +50,7 @@ class AnswerSentence:
         start: Offset in the answer's text.
         end: Offset after the sentence, before the space and its markers.
         citations: Numbers of its citations, at least one.
-        verdict: Whether its citations carry it; only supported sentences are shown.
+        verdict: Whether its citations carry it; others are shown only where a person stands for them.
         support: Share of its content that the quotes mention, in [0, 1].
     """
 
@@ -101,7 +102,7 @@ class Answer:
         citations: By number.
         confidence: Mean support of the sentences times the evidence's strength (the mean of best
             cosine and best lexical coverage of the question), in [0, 1]; 0 for a refusal.
-        origin: Whether a model wrote it or it is quoted word for word.
+        origin: Whether a person approved it, a model wrote it, or it is quoted word for word.
         dropped: What was written and not shown, for the audit record.
     """
 

@@ -44,15 +44,17 @@ class Footnotes:
         support: float,
         kind: SpanKind,
         opens_paragraph: bool,
+        verdict: Verdict = Verdict.SUPPORTED,
     ) -> AnswerPart:
-        """Append a supported sentence with its quotes.
+        """Append a sentence with its quotes.
 
         Args:
             sentence: The sentence without markers.
             quotes: Evidence and the offsets of the quote in its text; at least one.
             support: Share of the sentence's content that the quotes mention.
             kind: List items stand on lines of their own, code in paragraphs of its own.
-            opens_paragraph: Whether the model began a paragraph here.
+            opens_paragraph: Whether a paragraph begins here.
+            verdict: Whether the quotes carry the sentence.
 
         Returns:
             What was added.
@@ -62,7 +64,7 @@ class Footnotes:
         gap = self._gap(kind, opens_paragraph=opens_paragraph)
         markers = ("\n" if kind is SpanKind.CODE else " ") + "".join(f"[{number}]" for number in numbers)
         start = self._length + len(gap)
-        shown = AnswerSentence(start, start + len(sentence), numbers, Verdict.SUPPORTED, support)
+        shown = AnswerSentence(start, start + len(sentence), numbers, verdict, support)
         part = AnswerPart(gap + sentence + markers, shown, self.citations[known:])
         self._parts.append(part)
         self._length += len(part.text)

@@ -1,17 +1,17 @@
 """A generator inside this process, on the transformers library."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Generator as PythonGenerator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerFast
 
+from generator.batching import BatchWriter, likeliest_ids
 from generator.decoding import IncrementalDecoder, is_looping
 from generator.errors import ModelFolderInvalid, PromptTooLong
 from generator.models import Message
+from generator.turns import Turns
 from generator.weights import best_cpu_dtype, load_weights
 
 # Converted folders do not always name the token that ends a chat message.
@@ -20,8 +20,6 @@ _END_OF_MESSAGE = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>", "<end
 # Prefill goes in slices so that a request that nobody waits for ends within seconds; 256 tokens and
 # more are as fast as one slice (measured on two AVX2 cores).
 _PREFILL_TOKENS = 256
-
-_TURN_POLL_SECONDS = 0.1
 
 _ROUND_TRIP = "Two  spaces,\n\ttab, é, 日本, x[0] = 'a_b'."
 
@@ -44,7 +42,8 @@ class TransformersGenerator:
         self._name = name
         self._fingerprint = fingerprint
         self._end_ids = _end_ids(model, tokenizer)
-        self._turn = threading.Lock()
+        self._turn = Turns()
+        self._batch_writer = BatchWriter(model=model, end_ids=self._end_ids, slice_tokens=_PREFILL_TOKENS)
 
     @classmethod
     def load(
@@ -94,7 +93,7 @@ class TransformersGenerator:
         decoder = IncrementalDecoder(self._decode)
         written: list[int] = []
         stop = should_stop or _never
-        with self._my_turn(stop) as mine:
+        with self._turn.for_a_person(stop) as mine:
             for token_id in self._token_ids(prompt_ids, stop) if mine else ():
                 if token_id in self._end_ids:
                     return
@@ -103,6 +102,34 @@ class TransformersGenerator:
                     yield piece
                 if len(written) >= max_new_tokens or is_looping(written):
                     return
+
+    def complete(
+        self,
+        chats: Sequence[Sequence[Message]],
+        *,
+        max_new_tokens: int,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> list[str]:
+        """Write the next message of several chats; see `models.Generator.complete`.
+
+        `should_stop` is asked before every forward pass, which takes about two seconds at most on two
+        CPU cores; whoever comes with `stream` waits no longer than that.
+        """
+        prompts = [self._encode(messages, max_new_tokens) for messages in chats]
+        if not prompts:
+            return []
+        stop = should_stop or _never
+        written = self._batch_writer.write(
+            prompts,
+            max_new_tokens=max_new_tokens,
+            turn=lambda: self._turn.for_background_work(stop),
+        )
+        return [self._text(token_ids) for token_ids in written]
+
+    def _text(self, token_ids: Sequence[int]) -> str:
+        """What `stream` gives out for these tokens."""
+        decoder = IncrementalDecoder(self._decode)
+        return "".join(decoder.push(token_id) for token_id in token_ids)
 
     def _encode(self, messages: Sequence[Message], max_new_tokens: int) -> list[int]:
         prompt_ids = encode_messages(self._tokenizer, messages)
@@ -117,35 +144,16 @@ class TransformersGenerator:
         )
         return str(text)
 
-    @contextmanager
-    def _my_turn(self, stop: Callable[[], bool]) -> Iterator[bool]:
-        """Wait for the model; false for a request that was told to stop while it waited."""
-        acquired = self._turn.acquire(timeout=_TURN_POLL_SECONDS)
-        while not acquired and not stop():
-            acquired = self._turn.acquire(timeout=_TURN_POLL_SECONDS)
-        try:
-            yield acquired
-        finally:
-            if acquired:
-                self._turn.release()
-
     def _token_ids(self, prompt_ids: Sequence[int], stop: Callable[[], bool]) -> Iterator[int]:
         """The best next token again and again, without end; ends only when told to stop."""
         cache = DynamicCache(config=self._model.config)
         waiting = list(prompt_ids)
         while not stop():
             step, waiting = waiting[:_PREFILL_TOKENS], waiting[_PREFILL_TOKENS:]
-            token_id = self._forward(step, cache)
+            (token_id,) = likeliest_ids(self._model, [step], cache)
             if not waiting:
                 yield token_id
                 waiting = [token_id]
-
-    @torch.inference_mode()
-    def _forward(self, token_ids: Sequence[int], cache: DynamicCache) -> int:
-        """Put tokens behind those in the cache; the id of the likeliest next one."""
-        inputs = torch.tensor([token_ids], device=self._model.device)
-        output = self._model(input_ids=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        return int(output.logits[0, -1].argmax())
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

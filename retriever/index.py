@@ -25,7 +25,6 @@ from retriever.manifest import (
 from retriever.questions import (
     IndexedQuestion,
     QuestionIndex,
-    expand_texts,
     open_questions,
     write_questions,
 )
@@ -157,7 +156,7 @@ def build_index(
         _write_entries(building / _ENTRIES, entries)
         write_vectors(building / _VECTORS, vectors, dimension=dimension)
         write_questions(building / _QUESTIONS, questions, question_vectors, rows, dimension=dimension)
-        write_words(building / _WORDS, expand_texts((e.text for e in entries), passage_ids, questions))
+        write_words(building / _WORDS, [entry.text for entry in entries])
         manifest = Manifest(
             format=FORMAT,
             created_at=created_at,

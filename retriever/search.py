@@ -113,8 +113,7 @@ def search(
     best passage stands, and its other passages follow where their own score puts them: they are not
     drawn together. For a ranking of documents, keep each document's first hit (`rank_documents`).
 
-    Held-back passages and pairs are left out before any retriever ranks, so they cost no place. The
-    words of a hidden pair's question lead to its passages until the next build.
+    Held-back passages and pairs are left out before any retriever ranks, so they cost no place.
 
     Args:
         index: An open index version.

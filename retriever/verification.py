@@ -26,7 +26,7 @@ def verify_index(
     """Ask an index what is known: some of its passages' own texts, and some of its questions.
 
     By vectors, each must be at cosine 1 to its own text, and no other may be nearer. By words, each word
-    of a passage must lead to it, and each word of a question to all of its evidence.
+    of a passage must lead to it.
 
     Args:
         index: The new index version.
@@ -63,8 +63,6 @@ def _verify_questions(index: Index, encoder: Encoder, sample: Sequence[IndexedQu
         evidence = index.questions.evidence(rows[question.pair_id])
         if [index.passage_ids[row] for row in evidence] != list(dict.fromkeys(question.passage_ids)):
             raise IndexUnfaithful(item=f"pair {question.pair_id}", reason="it leads to other passages")
-        if not all(index.words.holds(row, question.question) for row in evidence):
-            raise IndexUnfaithful(item=f"pair {question.pair_id}", reason="its words lead elsewhere")
     if sample:
         vectors = encoder.encode_queries([question.question for question in sample])
         names = [f"pair {pair_id}" for pair_id in index.questions.pair_ids]

@@ -95,9 +95,11 @@ class AnswerResponse(BaseModel):
     sentences: list[AnswerSentenceResponse]
     citations: list[CitationResponse]
     confidence: float
-    origin: Literal["written", "quoted", "none"] = Field(
-        description="written by the generator and checked, or quoted word for word from the documents"
+    origin: Literal["curated", "written", "quoted", "none"] = Field(
+        description="an approved pair's words, written by the generator and checked, or quoted word for word"
     )
+    curated: bool = Field(description="Whether a person stands for these words; `pair_id` names the pair.")
+    pair_id: str | None
     products: list[str]
     versions: Versions
     timings_ms: dict[str, float]

@@ -11,6 +11,7 @@ from app.api.fields import MAX_NUMBER, NotBlank, storable
 from app.api.problems import described
 from app.db.document_views import get_document, list_documents
 from app.db.documents import Outcome, delete_document, get_text
+from app.db.pair_evidence import remove_document_evidence
 from app.ingesting import accept_upload
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -144,6 +145,7 @@ def read_text(
 
 @router.delete("/{document_id}", status_code=204, responses=described(404, 422))
 def delete(document_id: str, services: UsesServices) -> None:
-    """Take a document out of search and answers at once."""
+    """Take a document and the QA pairs that rest on it alone out of search and answers at once."""
     with services.database.writing() as session:
         delete_document(session, document_id, now=datetime.now(UTC))
+        remove_document_evidence(session, document_id)

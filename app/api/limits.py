@@ -12,6 +12,7 @@ from app.api.problems import problem
 from app.observability import logger
 
 JSON_BYTES = 1_000_000
+UPLOADS = ("/v1/documents", "/v1/qa-pairs/import")
 FORM_OVERHEAD_BYTES = 100_000
 
 
@@ -20,7 +21,7 @@ class BodyLimit:
 
     Args:
         app: The application behind.
-        upload_bytes: Largest file of ``POST /v1/documents``; other bodies may have a megabyte.
+        upload_bytes: Largest file of an upload or import; other bodies may have a megabyte.
     """
 
     def __init__(self, app: ASGIApp, *, upload_bytes: int) -> None:
@@ -32,7 +33,7 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        is_upload = scope["path"] == "/v1/documents"
+        is_upload = scope["path"] in UPLOADS
         limit = self.upload_bytes + FORM_OVERHEAD_BYTES if is_upload else JSON_BYTES
         advice = "split the file, or raise FOOTNOTE_MAX_UPLOAD_BYTES" if is_upload else "send less"
         detail = f"the request is larger than {limit:,} bytes; {advice}"

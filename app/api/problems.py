@@ -16,6 +16,8 @@ from starlette.exceptions import HTTPException
 from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
 from app.db.documents import DocumentNotFound
+from app.db.pair_reviews import EvidenceInvalid
+from app.db.pairs import PairNotFound
 from app.ingesting import UploadTooLarge
 from app.searching import ProductUnknown
 from app.wiring import Busy, JobNotFound, NotReady
@@ -29,11 +31,13 @@ TYPE_PREFIX = "urn:footnote:problem:"
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
     AnswerNotFound: (404, "answer-not-found"),
     DocumentNotFound: (404, "document-not-found"),
+    PairNotFound: (404, "qa-pair-not-found"),
     JobNotFound: (404, "job-not-found"),
     UploadTooLarge: (413, "upload-too-large"),
     UnsupportedType: (415, "unsupported-type"),
     EmptyFile: (422, "empty-file"),
     IngestError: (422, "unreadable-file"),
+    EvidenceInvalid: (422, "invalid-evidence"),
     ProductUnknown: (422, "unknown-product"),
     PromptTooLong: (422, "prompt-too-long"),
     DataError: (422, "invalid-request"),

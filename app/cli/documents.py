@@ -13,8 +13,7 @@ import typer
 
 from app.cli.output import out, print_json, print_table, progress_bars
 from app.db.documents import Outcome, pending_versions
-from app.db.indexes import live_index
-from app.db.passages import corpus_sha256
+from app.db.indexes import corpus_sha256, live_index
 from app.downloads import Progress
 from app.folders import FoundFile, find_files, printable
 from app.ingesting import UploadTooLarge, accept_upload

@@ -7,7 +7,7 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
-from app.cli import documents, operations, questions
+from app.cli import documents, operations, pairs, questions
 from app.cli.output import end_at_once, err
 from app.observability import configure_logging
 from app.settings import SettingsInvalid, calm_idle_threads, load_settings
@@ -28,6 +28,7 @@ app.command()(documents.reindex)
 app.command()(questions.ask)
 app.command()(questions.search)
 app.command()(questions.evaluate)
+app.add_typer(pairs.qa, name="qa")
 app.add_typer(operations.models, name="models")
 app.add_typer(operations.jobs, name="jobs")
 app.command()(operations.doctor)
@@ -35,6 +36,8 @@ app.command()(operations.doctor)
 
 def main() -> None:
     """Run a command; exit with 0, 1 where it failed, or 2 where it was called wrongly."""
+    from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
+    from app.db.pairs import PairNotFound  # noqa: PLC0415
     from app.jobs import EngineElsewhere  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
@@ -46,6 +49,8 @@ def main() -> None:
         ModelUnavailable,
         NotReady,
         JobNotFound,
+        PairNotFound,
+        EvidenceInvalid,
         ProductUnknown,
         GeneratorError,
         RetrieverError,

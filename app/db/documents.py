@@ -65,7 +65,7 @@ class DocumentNotFound(Exception):
 
 def store_upload(session: Session, upload: Upload, *, now: datetime) -> Stored:
     """Record an upload: a new document, a new version of one, or nothing where the bytes are known."""
-    product_id = _product_id(session, upload.product)
+    product_id = get_product_id(session, upload.product)
     document = session.scalar(
         select(Document).where(Document.uri == upload.uri, Document.deleted_at.is_(None))
     )
@@ -90,7 +90,8 @@ def store_upload(session: Session, upload: Upload, *, now: datetime) -> Stored:
     return _add_version(session, document.id, newest.version + 1, upload, now=now)
 
 
-def _product_id(session: Session, name: str | None) -> str | None:
+def get_product_id(session: Session, name: str | None) -> str | None:
+    """The id of a product by its name in any case; made if it is new."""
     if name is None:
         return None
     key = name.casefold()  # in Python: SQLite lowers the case of ASCII only

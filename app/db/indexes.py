@@ -1,12 +1,15 @@
 """Which index versions there are, and which one searches use."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from app.db.tables import IndexVersion
+from app.db.pair_evidence import searched_pairs
+from app.db.passages import LIVE_PASSAGE
+from app.db.tables import Document, IndexVersion, Passage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,7 @@ class IndexView:
     encoder: str
     passages: int
     documents: int
+    pairs: int
     live: bool
 
 
@@ -30,8 +34,24 @@ def _view(row: IndexVersion) -> IndexView:
         encoder=row.encoder,
         passages=row.passages,
         documents=row.documents,
+        pairs=row.pairs,
         live=row.live,
     )
+
+
+def corpus_sha256(session: Session) -> str:
+    """A checksum over what an index is built from, live passages and approved pairs: equal for equal ones."""
+    digest = hashlib.sha256()
+    passages = session.execute(
+        select(Passage.id, Passage.embedding_sha256, Document.product_id)
+        .join(Document, LIVE_PASSAGE)
+        .order_by(Passage.id)
+    )
+    for row in passages:
+        digest.update(f"{row[0]} {row[1]} {row[2]}\n".encode())
+    for pair in searched_pairs(session):
+        digest.update(f"{pair.id} {pair.question_sha256} {' '.join(pair.passage_ids)}\n".encode())
+    return digest.hexdigest()
 
 
 def live_index(session: Session) -> IndexView | None:
@@ -61,6 +81,7 @@ def make_live(session: Session, index: IndexView) -> None:
             encoder=index.encoder,
             passages=index.passages,
             documents=index.documents,
+            pairs=index.pairs,
             live=True,
         )
     )

@@ -143,19 +143,6 @@ def live_passages(session: Session) -> Iterator[PassageView]:
         session.expire(version, ["text"])
 
 
-def corpus_sha256(session: Session) -> str:
-    """A checksum over the live passages' ids and texts: equal for equal corpora."""
-    rows = session.execute(
-        select(Passage.id, Passage.embedding_sha256, Document.product_id)
-        .join(Document, LIVE_PASSAGE)
-        .order_by(Passage.id)
-    )
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(f"{row[0]} {row[1]} {row[2]}\n".encode())
-    return digest.hexdigest()
-
-
 def count_missing_embeddings(session: Session, encoder: str) -> int:
     """Distinct texts of live passages that this encoder has no cached vector of."""
     return session.scalar(select(func.count()).select_from(_missing(encoder).subquery())) or 0

@@ -148,7 +148,92 @@ class IndexVersion(Base):
     encoder: Mapped[str] = mapped_column(String(64))
     passages: Mapped[int] = mapped_column()
     documents: Mapped[int] = mapped_column()
+    pairs: Mapped[int] = mapped_column(default=0, server_default="0")
     live: Mapped[bool] = mapped_column(index=True)
+
+
+class QAPair(Base):
+    """A question with its answer; what the answer rests on is in `QAEvidence`.
+
+    ``status`` is ``new`` until the filters have looked at it, and then one of `app.db.pairs.PairStatus`.
+    ``key`` names question, answer, origin and first document, so that finding a pair again finds this row.
+    ``approved_at`` is the first approval: only pairs approved before an index was built can be in it.
+    ``changed_at`` moves with everything that search shows of the pair.
+    """
+
+    __tablename__ = "qa_pairs"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    question: Mapped[str] = mapped_column(Text)
+    answer: Mapped[str] = mapped_column(Text)
+    origin: Mapped[str] = mapped_column(String(12), index=True)
+    method: Mapped[str] = mapped_column(String(40))
+    status: Mapped[str] = mapped_column(String(10), index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    scores: Mapped[dict[str, float]] = mapped_column(JSON, default=dict)
+    quality: Mapped[float | None] = mapped_column()
+    weight: Mapped[float] = mapped_column()
+    product_id: Mapped[str | None] = mapped_column(ForeignKey("products.id"), index=True)
+    split: Mapped[str] = mapped_column(String(5))
+    split_seed: Mapped[int] = mapped_column()
+    duplicate_of: Mapped[str | None] = mapped_column(String(40), index=True)
+    conflicts_with: Mapped[list[str]] = mapped_column(JSON, default=list)
+    question_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    changed_at: Mapped[datetime] = mapped_column(Moment)
+    approved_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    reviewed_at: Mapped[datetime | None] = mapped_column(Moment)
+    reviewed_by: Mapped[str | None] = mapped_column(String(200))
+
+
+class QAEvidence(Base):
+    """A stretch of a document version that a pair's answer rests on."""
+
+    __tablename__ = "qa_evidence"
+    pair_id: Mapped[str] = mapped_column(ForeignKey("qa_pairs.id", ondelete="CASCADE"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    document_id: Mapped[str] = mapped_column(String(40))
+    version: Mapped[int] = mapped_column()
+    start: Mapped[int] = mapped_column()
+    end: Mapped[int] = mapped_column()
+    seconds_start: Mapped[float | None] = mapped_column()
+    seconds_end: Mapped[float | None] = mapped_column()
+    __table_args__ = (Index("ix_qa_evidence_document_id_version", "document_id", "version"),)
+
+
+class QAEvent(Base):
+    """Something that a person or the service did to a pair, and what the pair was before."""
+
+    __tablename__ = "qa_events"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    pair_id: Mapped[str] = mapped_column(ForeignKey("qa_pairs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    by: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(20))
+    before: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class QAWork(Base):
+    """What was done already while pairs are compiled, so that a stopped build goes on where it was.
+
+    ``subject`` is what it was done to: a document version, or the sha256 of a passage's text. ``maker`` names
+    what did it, version included: another extractor or generator looks again.
+    """
+
+    __tablename__ = "qa_work"
+    maker: Mapped[str] = mapped_column(String(120), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(80), primary_key=True)
+
+
+class Interaction(Base):
+    """What a reader said of an answer."""
+
+    __tablename__ = "interactions"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    answer_id: Mapped[str] = mapped_column(ForeignKey("answers.id"), index=True)
+    thumb: Mapped[str] = mapped_column(String(4))
+    comment: Mapped[str | None] = mapped_column(Text)
 
 
 class JobProgress(Base):

@@ -42,6 +42,16 @@ class ScriptedGenerator:
         finally:
             self.is_closed = True
 
+    def complete(
+        self,
+        chats: Sequence[Sequence[Message]],
+        *,
+        max_new_tokens: int,  # noqa: ARG002 - a script has its own length
+        should_stop: Callable[[], bool] | None = None,  # noqa: ARG002 - and is there at once
+    ) -> list[str]:
+        self.asked.extend(chats)
+        return [self.script for _ in chats]
+
 
 @pytest.fixture
 def scripted() -> Callable[..., ScriptedGenerator]:

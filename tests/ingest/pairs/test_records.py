@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from ingest.document import ParsedDocument, clean_text
 from ingest.errors import DamagedFile, EmptyFile
-from ingest.pairs.drafts import Origin
 from ingest.media_types import MediaType
+from ingest.pairs.drafts import Origin
 from ingest.pairs.records import (
     PairRecord,
     is_records,

@@ -35,7 +35,7 @@ def problems(found: Iterable[PairRecord | RowProblem]) -> list[tuple[int, str]]:
 
 def workbook(*sheets: Sequence[Sequence[object]]) -> bytes:
     book = openpyxl.Workbook()
-    book.remove(book.active)
+    book.remove(book.worksheets[0])
     for rows in sheets:
         sheet = book.create_sheet()
         for row in rows:

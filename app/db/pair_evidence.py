@@ -1,0 +1,240 @@
+"""What pairs rest on: kept true when documents change, and read by search and by the compiler."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from app.db.pair_drafts import PairStatus
+from app.db.passages import LIVE_PASSAGE, LOOKUP_SIZE
+from app.db.tables import Document, DocumentVersion, Embedding, Passage, QAEvidence, QAPair
+
+LOST = "its document changed, and the words that it rests on are gone"
+_KEPT = (PairStatus.APPROVED, PairStatus.PENDING)  # what a person may still want; others are found again
+_COVERING = (PairStatus.NEW, PairStatus.PENDING, PairStatus.APPROVED, PairStatus.STALE)
+
+
+def refresh_evidence(
+    session: Session, document_id: str, version: int, text: str, *, now: datetime
+) -> list[str]:
+    """Move pairs' evidence to a document's new version, where it holds the same words.
+
+    A pair whose words are gone goes stale if it was approved or waits for review, stays as it is if it was
+    refused, and is removed if no filter or person has decided on it, since it would be found again. Evidence
+    that a pair has in other documents keeps it alive.
+
+    Args:
+        session: In a transaction for writing.
+        document_id: The document.
+        version: Its new version.
+        text: That version's text.
+        now: Time of the change.
+
+    Returns:
+        Ids of the pairs that went stale.
+    """
+    rows = session.scalars(
+        select(QAEvidence).where(QAEvidence.document_id == document_id, QAEvidence.version < version)
+    ).all()
+    olds = _texts(session, document_id, {row.version for row in rows})
+    lost: dict[str, list[QAEvidence]] = {}
+    for row in rows:
+        quote = olds[row.version][row.start : row.end]
+        start = _nearest(text, quote, row.start * len(text) // max(len(olds[row.version]), 1))
+        if start is None:
+            lost.setdefault(row.pair_id, []).append(row)
+        else:
+            row.version, row.start, row.end = version, start, start + len(quote)
+    session.flush()
+    return [pair_id for pair_id, gone in lost.items() if _lose(session, pair_id, gone, now)]
+
+
+def _texts(session: Session, document_id: str, versions: set[int]) -> dict[int, str]:
+    rows = session.execute(
+        select(DocumentVersion.version, DocumentVersion.text).where(
+            DocumentVersion.document_id == document_id, DocumentVersion.version.in_(versions)
+        )
+    )
+    return {row.version: row.text or "" for row in rows}
+
+
+def _nearest(text: str, quote: str, place: int) -> int | None:
+    """Where the words stand, nearest to a place; None if they don't, or are none."""
+    if not quote:
+        return None
+    after = text.find(quote, place)
+    before = text.rfind(quote, 0, place + len(quote))
+    found = [start for start in (before, after) if start >= 0]
+    return min(found, key=lambda start: abs(start - place), default=None)
+
+
+def _lose(session: Session, pair_id: str, gone: Sequence[QAEvidence], now: datetime) -> bool:
+    """What becomes of a pair that lost evidence; whether it went stale."""
+    left = (
+        session.scalar(select(func.count()).select_from(QAEvidence).where(QAEvidence.pair_id == pair_id)) or 0
+    )
+    if left > len(gone):
+        for row in gone:
+            session.delete(row)
+        return False
+    pair = session.get_one(QAPair, pair_id)
+    if pair.status in _KEPT:
+        pair.status, pair.reason, pair.changed_at = PairStatus.STALE, LOST, now
+        _release_duplicates(session, [pair_id])
+        return True
+    if pair.status not in (PairStatus.REJECTED, PairStatus.STALE):
+        remove_pairs(session, [pair_id])
+    return False
+
+
+def remove_document_evidence(session: Session, document_id: str) -> int:
+    """Take a deleted document out of the pairs: those that rest on nothing else are removed.
+
+    Returns:
+        How many pairs were removed.
+    """
+    other = aliased(QAEvidence)
+    only_there = ~exists().where(other.pair_id == QAEvidence.pair_id, other.document_id != document_id)
+    ids = list(
+        session.scalars(
+            select(QAEvidence.pair_id).where(QAEvidence.document_id == document_id, only_there).distinct()
+        )
+    )
+    session.execute(delete(QAEvidence).where(QAEvidence.document_id == document_id))
+    remove_pairs(session, ids)
+    return len(ids)
+
+
+def remove_pairs(session: Session, ids: Sequence[str]) -> None:
+    """Remove pairs for good; what was a duplicate of one is looked at anew."""
+    session.flush()
+    _release_duplicates(session, ids)
+    for begin in range(0, len(ids), LOOKUP_SIZE):
+        session.execute(delete(QAPair).where(QAPair.id.in_(ids[begin : begin + LOOKUP_SIZE])))
+
+
+def _release_duplicates(session: Session, ids: Sequence[str]) -> None:
+    for begin in range(0, len(ids), LOOKUP_SIZE):
+        session.execute(
+            update(QAPair)
+            .where(QAPair.duplicate_of.in_(ids[begin : begin + LOOKUP_SIZE]))
+            .values(duplicate_of=None, status=PairStatus.NEW, reason=None)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchedPair:
+    """An approved pair as search sees it: its question, and the live passages that carry its answer."""
+
+    id: str
+    split: str
+    question: str
+    question_sha256: str
+    passage_ids: tuple[str, ...]
+
+
+def searched_pairs(session: Session) -> Iterator[SearchedPair]:
+    """Every approved pair with live evidence, by id; what duplicates rest on counts for their original."""
+    rows = session.execute(
+        select(_ORIGINAL.label("pair_id"), Passage.id.label("passage_id"))
+        .select_from(QAEvidence)
+        .join(QAPair, QAPair.id == QAEvidence.pair_id)
+        .join(Document, and_(Document.id == QAEvidence.document_id, Document.deleted_at.is_(None)))
+        .join(Passage, and_(_OVERLAP, Passage.version == Document.current_version))
+        .where(QAPair.status.in_((PairStatus.APPROVED, PairStatus.DUPLICATE)))
+        .order_by("pair_id", QAEvidence.pair_id != _ORIGINAL, QAEvidence.ordinal, Passage.ordinal)
+    )
+    passages: dict[str, dict[str, None]] = {}
+    for row in rows:
+        passages.setdefault(row.pair_id, {})[row.passage_id] = None
+    approved = session.execute(
+        select(QAPair.id, QAPair.split, QAPair.question, QAPair.question_sha256)
+        .where(QAPair.status == PairStatus.APPROVED)
+        .order_by(QAPair.id)
+    )
+    for pair in approved:
+        if pair.id in passages:
+            yield SearchedPair(
+                id=pair.id,
+                split=pair.split,
+                question=pair.question,
+                question_sha256=pair.question_sha256,
+                passage_ids=tuple(passages[pair.id]),
+            )
+
+
+_ORIGINAL = func.coalesce(QAPair.duplicate_of, QAPair.id)
+_OVERLAP: ColumnElement[bool] = and_(
+    Passage.document_id == QAEvidence.document_id,
+    Passage.version == QAEvidence.version,
+    Passage.start < QAEvidence.end,
+    Passage.end > QAEvidence.start,
+)
+
+
+def evidence_passages(session: Session, pair_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The passages that each pair's own evidence touches, in its order."""
+    rows = session.execute(
+        select(QAEvidence.pair_id, Passage.id)
+        .join(Passage, _OVERLAP)
+        .where(QAEvidence.pair_id.in_(pair_ids))
+        .order_by(QAEvidence.pair_id, QAEvidence.ordinal, Passage.ordinal)
+    )
+    found: dict[str, list[str]] = {}
+    for pair_id, passage_id in rows:
+        found.setdefault(pair_id, []).append(passage_id)
+    return found
+
+
+def withdrawn_pairs(session: Session, *, since: datetime) -> frozenset[str]:
+    """Pairs that an index built at a moment may hold and that were changed or refused since."""
+    return frozenset(
+        session.scalars(select(QAPair.id).where(QAPair.approved_at < since, QAPair.changed_at >= since))
+    )
+
+
+def missing_question_vectors(session: Session, encoder: str, *, limit: int) -> list[str]:
+    """Questions of pairs, one for each distinct text, that this encoder has no cached vector of."""
+    return list(
+        session.scalars(
+            select(func.min(QAPair.question))
+            .outerjoin(
+                Embedding,
+                and_(Embedding.encoder == encoder, Embedding.text_sha256 == QAPair.question_sha256),
+            )
+            .where(Embedding.encoder.is_(None), QAPair.status != PairStatus.FILTERED)
+            .group_by(QAPair.question_sha256)
+            .limit(limit)
+        )
+    )
+
+
+def uncovered_passages(session: Session, *, done: ColumnElement[bool], limit: int | None) -> list[str]:
+    """Live passages that no pair rests on, one for each distinct text, in an order without meaning.
+
+    The order is that of their texts' checksums, so that a build that is stopped early has looked at a sample
+    of the whole corpus.
+
+    Args:
+        session: For reading.
+        done: Whether a passage was looked at already.
+        limit: Most passages wanted; None for all.
+    """
+    covered = (
+        exists()
+        .where(QAPair.id == QAEvidence.pair_id, QAPair.status.in_(_COVERING))
+        .where(_OVERLAP)
+        .correlate(Passage)
+    )
+    return list(
+        session.scalars(
+            select(func.min(Passage.id))
+            .join(Document, LIVE_PASSAGE)
+            .where(~covered, ~done)
+            .group_by(Passage.embedding_sha256)
+            .order_by(Passage.embedding_sha256)
+            .limit(limit)
+        )
+    )

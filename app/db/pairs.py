@@ -1,0 +1,243 @@
+"""QA pairs as the API and the command line show them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy.orm import Session
+
+from app.db.tables import Document, DocumentVersion, Product, QAEvidence, QAPair
+
+
+class PairNotFound(Exception):
+    """No QA pair has this id."""
+
+    def __init__(self, pair_id: str) -> None:
+        super().__init__(f"no QA pair {pair_id!r}; GET /v1/qa-pairs lists them")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceView:
+    """What a pair's answer rests on: ``quote`` is exactly ``start`` to ``end`` of that version's text."""
+
+    document_id: str
+    version: int
+    uri: str
+    title: str
+    start: int
+    end: int
+    seconds: tuple[float, float] | None
+    quote: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairView:
+    """A QA pair as the API shows it."""
+
+    id: str
+    question: str
+    answer: str
+    origin: str
+    method: str
+    status: str
+    reason: str | None
+    scores: dict[str, float]
+    quality: float | None
+    weight: float
+    product: str | None
+    split: str
+    split_seed: int
+    duplicate_of: str | None
+    conflicts_with: tuple[str, ...]
+    created_at: datetime
+    changed_at: datetime
+    approved_at: datetime | None
+    reviewed_at: datetime | None
+    reviewed_by: str | None
+    evidence: tuple[EvidenceView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairFilter:
+    """Which pairs a list shows; None leaves a field open.
+
+    Attributes:
+        status: One of `app.db.pair_drafts.PairStatus`.
+        origin: One of `ingest.pairs.drafts.Origin`.
+        product: Name of the product.
+        document_id: A document that the pair's evidence is in.
+        split: ``train``, ``dev`` or ``test``.
+        text: Letters that the question or the answer holds, in any case.
+        conflicting: Whether another pair gives the same question another answer.
+    """
+
+    status: str | None = None
+    origin: str | None = None
+    product: str | None = None
+    document_id: str | None = None
+    split: str | None = None
+    text: str | None = None
+    conflicting: bool | None = None
+
+
+def list_pairs(
+    session: Session, wanted: PairFilter, *, after: str | None = None, limit: int
+) -> list[PairView]:
+    """Pairs by id, beginning after the id ``after``."""
+    query = select(QAPair).where(*_conditions(wanted)).order_by(QAPair.id).limit(limit)
+    if after is not None:
+        query = query.where(QAPair.id > after)
+    return _views(session, session.scalars(query).all())
+
+
+def _conditions(wanted: PairFilter) -> list[ColumnElement[bool]]:
+    columns = {QAPair.status: wanted.status, QAPair.origin: wanted.origin, QAPair.split: wanted.split}
+    conditions = [column == value for column, value in columns.items() if value is not None]
+    if wanted.product is not None:
+        named = select(Product.id).where(Product.name == wanted.product)
+        conditions.append(QAPair.product_id.in_(named))
+    if wanted.document_id is not None:
+        rests = exists().where(QAEvidence.pair_id == QAPair.id, QAEvidence.document_id == wanted.document_id)
+        conditions.append(rests)
+    if wanted.text is not None:
+        either = QAPair.question + "\n" + QAPair.answer
+        conditions.append(either.icontains(wanted.text, autoescape=True))
+    if wanted.conflicting is not None:
+        some = func.json_array_length(QAPair.conflicts_with) > 0
+        conditions.append(some if wanted.conflicting else ~some)
+    return conditions
+
+
+def get_pairs(session: Session, ids: Sequence[str]) -> list[PairView]:
+    """Pairs of these ids that are there, by id."""
+    rows = session.scalars(select(QAPair).where(QAPair.id.in_(ids)).order_by(QAPair.id)).all()
+    return _views(session, rows)
+
+
+def get_pair(session: Session, pair_id: str) -> PairView:
+    """One pair.
+
+    Raises:
+        PairNotFound: If there is none of this id.
+    """
+    found = get_pairs(session, [pair_id])
+    if not found:
+        raise PairNotFound(pair_id)
+    return found[0]
+
+
+def _views(session: Session, rows: Sequence[QAPair]) -> list[PairView]:
+    evidence = _evidence(session, [row.id for row in rows])
+    products = {row.id: row.name for row in session.execute(select(Product.id, Product.name))}
+    return [
+        PairView(
+            id=row.id,
+            question=row.question,
+            answer=row.answer,
+            origin=row.origin,
+            method=row.method,
+            status=row.status,
+            reason=row.reason,
+            scores=row.scores,
+            quality=row.quality,
+            weight=row.weight,
+            product=None if row.product_id is None else products[row.product_id],
+            split=row.split,
+            split_seed=row.split_seed,
+            duplicate_of=row.duplicate_of,
+            conflicts_with=tuple(row.conflicts_with),
+            created_at=row.created_at,
+            changed_at=row.changed_at,
+            approved_at=row.approved_at,
+            reviewed_at=row.reviewed_at,
+            reviewed_by=row.reviewed_by,
+            evidence=tuple(evidence.get(row.id, ())),
+        )
+        for row in rows
+    ]
+
+
+def _evidence(session: Session, ids: Sequence[str]) -> dict[str, list[EvidenceView]]:
+    """Evidence by pair; without that of deleted documents."""
+    quote = func.substr(DocumentVersion.text, QAEvidence.start + 1, QAEvidence.end - QAEvidence.start)
+    title = func.coalesce(DocumentVersion.given_title, DocumentVersion.title, DocumentVersion.name)
+    rows = session.execute(
+        select(QAEvidence, Document.uri, title, quote)
+        .join(Document, and_(Document.id == QAEvidence.document_id, Document.deleted_at.is_(None)))
+        .join(
+            DocumentVersion,
+            and_(
+                DocumentVersion.document_id == QAEvidence.document_id,
+                DocumentVersion.version == QAEvidence.version,
+            ),
+        )
+        .where(QAEvidence.pair_id.in_(ids))
+        .order_by(QAEvidence.pair_id, QAEvidence.ordinal)
+    )
+    found: dict[str, list[EvidenceView]] = {}
+    for at, uri, name, text in rows:
+        seconds = None if at.seconds_start is None else (at.seconds_start, at.seconds_end)
+        found.setdefault(at.pair_id, []).append(
+            EvidenceView(
+                document_id=at.document_id,
+                version=at.version,
+                uri=uri,
+                title=name,
+                start=at.start,
+                end=at.end,
+                seconds=seconds,
+                quote=text or "",
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairStatistics:
+    """How many pairs there are.
+
+    Attributes:
+        by_origin: Origin to status to count.
+        by_method: Method to status to count.
+        filtered_by: Origin to the filter that took them out, to count.
+        approved_by_split: Approved pairs in ``train``, ``dev`` and ``test``.
+        conflicting: Pairs whose question another pair answers otherwise.
+        waiting: Pairs that wait for a person: pending and stale ones.
+    """
+
+    by_origin: dict[str, dict[str, int]]
+    by_method: dict[str, dict[str, int]]
+    filtered_by: dict[str, dict[str, int]]
+    approved_by_split: dict[str, int]
+    conflicting: int
+    waiting: int
+
+
+def count_pairs(session: Session) -> PairStatistics:
+    """Counts over all pairs."""
+    rows = session.execute(select(QAPair.origin, QAPair.method, QAPair.status, QAPair.reason, QAPair.split))
+    origins: dict[str, Counter[str]] = {}
+    methods: dict[str, Counter[str]] = {}
+    filters: dict[str, Counter[str]] = {}
+    splits: Counter[str] = Counter()
+    waiting = 0
+    for origin, method, status, reason, split in rows:
+        origins.setdefault(origin, Counter())[status] += 1
+        methods.setdefault(method, Counter())[status] += 1
+        waiting += status in ("pending", "stale")
+        if status == "filtered":
+            filters.setdefault(origin, Counter())[(reason or "").split(":")[0]] += 1
+        if status == "approved":
+            splits[split] += 1
+    some = func.json_array_length(QAPair.conflicts_with) > 0
+    conflicting = session.scalar(select(func.count()).select_from(QAPair).where(some)) or 0
+    return PairStatistics(
+        by_origin={key: dict(count) for key, count in origins.items()},
+        by_method={key: dict(count) for key, count in methods.items()},
+        filtered_by={key: dict(count) for key, count in filters.items()},
+        approved_by_split=dict(splits),
+        conflicting=conflicting,
+        waiting=waiting,
+    )

@@ -1,0 +1,1 @@
+"""The question-answer database: compiled, filtered, imported, exported, and what it still lacks."""
