@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     )
     approve_transcript: float = Field(default=0.6, ge=0, description="The same for pairs from transcripts.")
     approve_generated: float = Field(default=0.6, ge=0, description="The same for generated pairs.")
+    remove_names: bool = Field(
+        default=False, description="Also take names of persons out of pairs; needs the extra pii."
+    )
     curated_similarity: float = Field(
         default=0.92, gt=0, description="Least cosine of a question and a curated pair's; >1 never."
     )

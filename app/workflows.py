@@ -205,7 +205,12 @@ def _write(run: Run, most: int, written: int, wanted: int | None) -> int:
     run.report("writing", written, total)
     try:
         return write_next_pairs(
-            services.database, services.generator, most, now=_now, should_stop=run.is_stopping
+            services.database,
+            services.settings,
+            services.generator,
+            most,
+            now=_now,
+            should_stop=run.is_stopping,
         )
     except Stopped:
         raise Stopping from None

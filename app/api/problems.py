@@ -23,6 +23,7 @@ from app.searching import ProductUnknown
 from app.wiring import Busy, JobNotFound, NotReady
 from generator.errors import GeneratorError, PromptTooLong
 from ingest.errors import EmptyFile, IngestError, UnsupportedType
+from ingest.pairs.named_entities import NameModelMissing
 from retriever.errors import RetrieverError
 
 MEDIA_TYPE = "application/problem+json"
@@ -44,6 +45,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     Busy: (503, "busy"),
     NotReady: (503, "not-ready"),
     ModelUnavailable: (503, "model-unavailable"),
+    NameModelMissing: (503, "model-unavailable"),
     GeneratorError: (503, "generator-unavailable"),
     RetrieverError: (503, "index-unavailable"),
     OperationalError: (503, "database-unavailable"),

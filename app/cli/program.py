@@ -42,11 +42,13 @@ def main() -> None:
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
     from generator.errors import GeneratorError  # noqa: PLC0415
+    from ingest.pairs.named_entities import NameModelMissing  # noqa: PLC0415
     from retriever.errors import RetrieverError  # noqa: PLC0415
 
     expected = (
         SettingsInvalid,
         ModelUnavailable,
+        NameModelMissing,
         NotReady,
         JobNotFound,
         PairNotFound,

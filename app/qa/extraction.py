@@ -1,7 +1,6 @@
 """Pairs that stand in documents already: found once in each version, stored without personal data."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from app.db.documents import get_text
@@ -11,13 +10,13 @@ from app.db.session import Database
 from app.db.tables import DocumentVersion
 from app.ingesting import blob_path
 from app.observability import logger
+from app.qa.redaction import Redactor
 from app.settings import Settings
 from ingest.document import ParsedDocument
 from ingest.errors import IngestError
 from ingest.pairs.authored import find_authored
 from ingest.pairs.dialogue import find_dialogue
 from ingest.pairs.drafts import PairDraft
-from ingest.pairs.privacy import redact
 from ingest.pairs.records import is_records, record_pairs
 from ingest.pairs.structure import structured_pairs
 from ingest.parsing import PARSER_VERSION, parse
@@ -38,9 +37,9 @@ def extract_pairs(
     Returns:
         How many pairs are new.
     """
-    found = 0
+    found, redactor = 0, Redactor.of(database, settings)
     for document_id, version in versions:
-        drafts = _drafts(database, settings, document_id, version)
+        drafts = [redactor.draft(one) for one in _drafts(database, settings, document_id, version)]
         with database.writing() as session:
             found += add_drafts(session, document_id, version, drafts, now=now())
             mark_done(session, EXTRACTOR, [version_subject(document_id, version)])
@@ -60,7 +59,7 @@ def _drafts(database: Database, settings: Settings, document_id: str, version: i
         return []
     if document.text != text:  # read by an older parser; the next ingest renews it
         return []
-    return [without_personal_data(draft) for draft in find_pairs(document, data)]
+    return find_pairs(document, data)
 
 
 def find_pairs(document: ParsedDocument, data: bytes) -> list[PairDraft]:
@@ -73,8 +72,3 @@ def find_pairs(document: ParsedDocument, data: bytes) -> list[PairDraft]:
 
 def _folded(question: str) -> str:
     return " ".join("".join(c if c.isalnum() else " " for c in question.casefold()).split())
-
-
-def without_personal_data(draft: PairDraft) -> PairDraft:
-    """The draft with markers in place of personal data."""
-    return replace(draft, question=redact(draft.question).text, answer=redact(draft.answer).text)

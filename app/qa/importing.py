@@ -14,14 +14,13 @@ from app.db.session import Database
 from app.db.tables import Document
 from app.ingesting import accept_upload
 from app.qa.exporting import is_export
-from app.qa.extraction import without_personal_data
 from app.qa.imported import Imported
+from app.qa.redaction import Redactor
 from app.qa.restoring import restore_pairs
 from app.settings import Settings
 from ingest.pairs.drafts import EvidenceSpan, Origin, PairDraft
 from ingest.pairs.locating import TextFinder
 from ingest.pairs.pair_files import read_pair_file
-from ingest.pairs.privacy import redact
 from ingest.pairs.records import PairRecord, write_records
 from ingest.pairs.rows import RowProblem
 
@@ -60,12 +59,13 @@ def import_pairs(
     if is_export(data):
         return restore_pairs(database, settings, data, name=name, now=now)
     importer, rows = _Importer(database, settings, now), list[PairRecord]()
+    redactor = Redactor.of(database, settings)
     for read in read_pair_file(data, name=name, address=address):
         if isinstance(read, RowProblem):
             importer.result.problems.append(read)
             continue
         importer.result.rows += 1
-        record = _without_personal_data(replace(read, product=read.product or product))
+        record = redactor.record(replace(read, product=read.product or product))
         if record.origin is Origin.COMMUNITY:
             importer.store(_thread_address(name, record), record.question, [record])
         else:
@@ -73,15 +73,6 @@ def import_pairs(
     for uri, title, together in _documents(name, list(importer.add_located(rows))):
         importer.store(uri, title, together)
     return importer.result
-
-
-def _without_personal_data(record: PairRecord) -> PairRecord:
-    return replace(
-        record,
-        question=redact(record.question).text,
-        answer=redact(record.answer).text,
-        context=redact(record.context).text,
-    )
 
 
 def _thread_address(name: str, record: PairRecord) -> str:
@@ -157,7 +148,7 @@ def _documents_at(database: Database, uris: Sequence[str]) -> dict[str, str]:
 
 
 def _as_draft(row: PairRecord, span: EvidenceSpan) -> PairDraft:
-    draft = PairDraft(
+    return PairDraft(
         question=row.question,
         answer=row.answer,
         origin=row.origin,
@@ -165,7 +156,6 @@ def _as_draft(row: PairRecord, span: EvidenceSpan) -> PairDraft:
         evidence=(span,),
         weight=row.weight,
     )
-    return without_personal_data(draft)
 
 
 def _documents(name: str, rows: Sequence[PairRecord]) -> Iterator[tuple[str, str, list[PairRecord]]]:

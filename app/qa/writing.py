@@ -11,7 +11,8 @@ from app.db.pair_evidence import uncovered_passages
 from app.db.pair_work import mark_done, passage_done
 from app.db.passages import PassageView, get_passages
 from app.db.session import Database
-from app.qa.extraction import without_personal_data
+from app.qa.redaction import Redactor
+from app.settings import Settings
 from generator.models import Generator
 from ingest.pairs.drafts import PairDraft
 from ingest.pairs.fitting import SourcePassage
@@ -20,6 +21,7 @@ from ingest.pairs.generation import GENERATION_VERSION, write_pairs
 
 def write_next_pairs(
     database: Database,
+    settings: Settings,
     generator: Generator,
     limit: int,
     *,
@@ -31,7 +33,7 @@ def write_next_pairs(
     Returns:
         How many passages were tried; 0 when none is left.
     """
-    maker = _maker(generator)
+    maker, redactor = _maker(generator), Redactor.of(database, settings)
     with database.reading() as session:
         ids = uncovered_passages(session, done=passage_done(maker), limit=limit)
         views = list(get_passages(session, ids).values())
@@ -40,7 +42,7 @@ def write_next_pairs(
     written = write_pairs([_source(view) for view in views], generator, should_stop=should_stop)
     drafts: defaultdict[tuple[str, int], list[PairDraft]] = defaultdict(list)
     for view, found in zip(views, written, strict=True):
-        drafts[view.document_id, view.version] += [without_personal_data(draft) for draft in found]
+        drafts[view.document_id, view.version] += [redactor.draft(draft) for draft in found]
     with database.writing() as session:
         for (document_id, version), found in drafts.items():
             add_drafts(session, document_id, version, found, now=now())

@@ -73,7 +73,7 @@ def choose_question(line: str, passage: SourcePassage, statement: Statement) -> 
     """
     for question in _readings(read_question(line), statement):
         anchored = _anchor(question, passage, statement)
-        if fits(anchored, passage, statement):
+        if _names_given(question, statement) and fits(anchored, passage, statement):
             return anchored
     return ""
 
@@ -105,7 +105,7 @@ def _anchor(question: str, passage: SourcePassage, statement: Statement) -> str:
 
 
 def fits(question: str, passage: SourcePassage, statement: Statement) -> bool:
-    """Whether a question is one that the statement answers, as far as words can tell."""
+    """Whether a question is well made and about what the statement says, as far as words can tell."""
     if not question or len(question) > _LONGEST_QUESTION or len(question.split()) < _FEWEST_WORDS:
         return False
     opener = statement.shape.opener
@@ -126,7 +126,6 @@ def fits(question: str, passage: SourcePassage, statement: Statement) -> bool:
     return (
         _is_specific(terms, near, opener)
         and not _invents(terms, passage, near)
-        and _names_given(terms, statement)
         and not _reveals_asked(terms, passage, statement)
     )
 
@@ -152,9 +151,14 @@ def _invents(terms: Sequence[Term], passage: SourcePassage, near: Vocabulary) ->
     )
 
 
-def _names_given(terms: Sequence[Term], statement: Statement) -> bool:
-    asked = {term.key for term in terms}
+def _names_given(question: str, statement: Statement) -> bool:
+    """Whether a question names enough of the given part, and something before its verb where it has one."""
+    asked = {term.key for term in read_terms(question)}
     given = {term.key for term in read_terms(statement.shape.given)}
+    subject, _, _ = statement.shape.given.rpartition(" ")
+    subject_terms = {term.key for term in read_terms(subject)}
+    if statement.shape.opener == CONTENT_OPENER and subject_terms and not subject_terms & asked:
+        return False
     return len(asked & given) >= _LEAST_NAMED * len(given)
 
 

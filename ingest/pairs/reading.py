@@ -60,6 +60,9 @@ _EXAMPLES = (
 )
 
 _ASKING = frozenset({"happen", "long"})  # stems that ask, as in "What happens" and "How long"
+_ASKS_YES_OR_NO = re.compile(
+    r"(?:can|could|does|do|did|is|are|was|were|will|would|should|must|may|has|have)\b", re.IGNORECASE
+)
 _YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 
 
@@ -149,8 +152,8 @@ def score_answer(reader_answer: str, item: ReadingItem) -> float:
     - the score is agreement times (1 + c) / 2, where c is the share of the question's terms that the
       stored answer, title and headings mention.
 
-    A refusal, an echo, and a yes where the stored answer says no score 0. A bare yes or no that agrees
-    scores 0.8 c.
+    A refusal, an echo, and a yes where the stored answer says no score 0. A yes or no that agrees,
+    and a question of yes or no repeated as the statement that is stored, scores 0.8 c.
 
     Args:
         reader_answer: What the reader wrote.
@@ -164,7 +167,7 @@ def score_answer(reader_answer: str, item: ReadingItem) -> float:
     coverage = _coverage(item)
     stated = _stated(reader_answer, read_vocabulary(item.question))
     if not stated:
-        return _ECHO * coverage if _YES_OR_NO.match(reader_answer) else 0.0
+        return _ECHO * coverage if _agrees(reader_answer, item) else 0.0
     return _agreement(stated, item) * (1 + coverage) / 2
 
 
@@ -183,6 +186,14 @@ def _contradicts(answer: str, stored: str) -> bool:
     if len(split_sentences(stored)) > _PLAIN_ANSWER_SENTENCES:
         return False
     return (said[1].lower() == "no") != bool(Denials(stored).heads)
+
+
+def _agrees(answer: str, item: ReadingItem) -> bool:
+    """Whether words that add nothing are an answer: yes or no, or a yes-or-no question as a statement."""
+    if _YES_OR_NO.match(answer):
+        return True
+    denies = bool(Denials(answer).heads), bool(Denials(item.answer).heads)
+    return _ASKS_YES_OR_NO.match(item.question) is not None and denies[0] == denies[1]
 
 
 def _stated(answer: str, question: Vocabulary) -> list[Term]:

@@ -62,6 +62,7 @@ _STATES = re.compile(
 )
 _ONLY = re.compile(r"(.+?),? (?:only (?:if|when|after)|unless|until) (.+)", re.IGNORECASE)
 _CLAUSE_LAST = re.compile(r"([^,]+?),? (if|when) ([^,]+)", re.IGNORECASE)
+_NEGATED = re.compile(r"\b(?:not|cannot|never)\b|n['\u2019]t\b", re.IGNORECASE)
 _ONLY_IF = re.compile(r"\bonly\b", re.IGNORECASE)
 _DENIAL = re.compile(
     r"((?:(?!\b(?:if|when|that|which|who|because|and|or)\b)[^,;:]){2,60}?) "
@@ -168,7 +169,7 @@ def _content(body: str) -> Shape | None:
 
 def _restriction(body: str) -> Shape | None:
     found = _ONLY.match(body)
-    return Shape("When", found[1], found[2]) if found else None
+    return Shape("When", found[1], found[2]) if found and not _NEGATED.search(found[1]) else None
 
 
 def _condition_last(body: str) -> Shape | None:

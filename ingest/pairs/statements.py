@@ -36,7 +36,7 @@ _LEANS = re.compile(
 _POINTS = re.compile(
     r"\b(?:this|these|those|above|below|following|previous|previously|earlier|latter|former|here|we|we'\w+"
     r"|our|us|let's|tutorial|aforementioned|see|refer to|such an?|in that case|unsure"
-    r"|note that|the (?:output|result) (?:will|would) be)\b|https?:|\s\|\s",
+    r"|note that|any other|the (?:output|result) (?:will|would) be)\b|https?:|\s\|\s",
     re.IGNORECASE,
 )
 _PRONOUN_FIRST = re.compile(

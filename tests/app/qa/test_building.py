@@ -118,7 +118,7 @@ def test_each_passage_is_given_to_a_generator_once(
     more.mkdir()
     for number in range(3):
         (more / f"pump-{number}.md").write_text(
-            f"# Pump {number}\n\nIf the filter of pump {number} is blocked, the motor stops after 20 seconds.\n"
+            f"# Pump {number}\n\nIf the filter of pump {number} is blocked, its motor stops at once.\n"
         )
     ingest_files(services, [more], progress=no_progress)
     scripted = _Scripted()

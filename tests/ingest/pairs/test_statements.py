@@ -90,6 +90,7 @@ def test_the_shape_of_a_sentence_says_what_is_given_and_what_is_asked(
         "If not provided, the default index of all the files is rebuilt.",
         "To avoid the loss of files, the archiver now raises `DiskFull`.",
         "The list of files is only copied when it has been sorted.",
+        "The name of the file is not checked until it is written to a disk.",
         "If `value` is `3`, the output will be `0003` for all the files.",
         "If you want to know more about mirrors, see the page on mirrors.",
         "## If the disk is full, the copy of the files stops",
