@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from generator.models import Generator, Message
-from generator.passages import Vocabulary, read_vocabulary
+from generator.passages import read_vocabulary
 from generator.phrasing import is_refusal
 from generator.polarity import Denials
 from generator.prompt import neutralise
@@ -165,7 +165,7 @@ def score_answer(reader_answer: str, item: ReadingItem) -> float:
     if _refuses(reader_answer) or _contradicts(reader_answer, item.answer):
         return 0.0
     coverage = _coverage(item)
-    stated = _stated(reader_answer, read_vocabulary(item.question))
+    stated = _stated(reader_answer, item)
     if not stated:
         return _ECHO * coverage if _agrees(reader_answer, item) else 0.0
     return _agreement(stated, item) * (1 + coverage) / 2
@@ -196,11 +196,12 @@ def _agrees(answer: str, item: ReadingItem) -> bool:
     return _ASKS_YES_OR_NO.match(item.question) is not None and denies[0] == denies[1]
 
 
-def _stated(answer: str, question: Vocabulary) -> list[Term]:
+def _stated(answer: str, item: ReadingItem) -> list[Term]:
     """What the first telling sentence of an answer adds to the question; nothing for an echo."""
+    question = read_vocabulary(item.question)
     sentences = [answer[span.start : span.end] for span in split_sentences(answer)]
     telling = [sentence for sentence in sentences if read_terms(sentence)]
-    if _YES_OR_NO.match(answer):
+    if _YES_OR_NO.match(answer) or _ASKS_YES_OR_NO.match(item.question):
         telling = telling[:1]  # what follows "No, it does not." explains, and may come from elsewhere
     added = ([term for term in _terms(sentence) if not question.has(term)] for sentence in telling)
     return next((terms for terms in added if terms), [])

@@ -45,7 +45,7 @@ _DEFINED = re.compile(
     r"(is|are) ((?:an?|the|one of|any|used|called|simply)\b .+)",
     re.IGNORECASE,
 )
-_USED = re.compile(r"(.{2,60}?) (?:is|are|can be) used (?:to|for) (.+)", re.IGNORECASE)
+_USED = re.compile(r"(.{2,60}?) (is|are) used (?:to|for) (.+)", re.IGNORECASE)
 _HOLDS = re.compile(
     r"((?:[^,;:()]|\([^)]*\)){0,60}?)\b(returns|specifies|controls|determines|stores|contains|represents"
     r"|defines|provides|indicates|describes|creates|generates|accepts|expects|supports|requires|raises"
@@ -63,6 +63,7 @@ _STATES = re.compile(
 _ONLY = re.compile(r"(.+?),? (?:only (?:if|when|after)|unless|until) (.+)", re.IGNORECASE)
 _CLAUSE_LAST = re.compile(r"([^,]+?),? (if|when) ([^,]+)", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:not|cannot|never)\b|n['\u2019]t\b", re.IGNORECASE)
+_CODE_FIRST = re.compile(r"\W*(?:[A-Z]\w*[A-Z_.\d]|`)")
 _ONLY_IF = re.compile(r"\bonly\b", re.IGNORECASE)
 _DENIAL = re.compile(
     r"((?:(?!\b(?:if|when|that|which|who|because|and|or)\b)[^,;:]){2,60}?) "
@@ -152,7 +153,7 @@ def _default(body: str) -> Shape | None:
 
 def _use(body: str) -> Shape | None:
     found = _USED.match(body)
-    return Shape("What is", found[1] + " used", found[2]) if found else None
+    return Shape(f"What {found[2].lower()}", f"{found[1]} used", found[3]) if found else None
 
 
 def _definition(body: str) -> Shape | None:
@@ -178,16 +179,15 @@ def _condition_last(body: str) -> Shape | None:
         return None
     if any(one.match(found[3]) for one in (_GERUND, _NO_SUBJECT)) or _BARE_PRONOUN.search(found[3]):
         return None
-    main = (
-        found[1] if re.match(r"\W*(?:[A-Z]\w*[A-Z_.\d]|`)", found[1]) else found[1][:1].lower() + found[1][1:]
-    )
-    word = found[2].lower()
+    main, word = found[1], found[2].lower()
+    if not _CODE_FIRST.match(main):
+        main = main[:1].lower() + main[1:]
     return Shape(f"What happens {word}", found[3], found[1], f"{word.capitalize()} {found[3]}, {main}.")
 
 
 def _denial(body: str) -> Shape | None:
     found = _DENIAL.match(body)
-    if not found:
+    if not found or _ONLY.match(body):
         return None
     verb = found[2].lower()
     opener = next(asked for start, asked in _ASKED_WITH.items() if verb.startswith(start))

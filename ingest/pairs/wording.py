@@ -39,6 +39,12 @@ _ELSEWHERE = re.compile(
     re.IGNORECASE,
 )
 _POINTING = frozenset("it this that these those they them he she him her".split())  # noqa: SIM905
+_BACK = re.compile(r"\b(?:it|they|them)\b", re.IGNORECASE)
+_NAMED_BEFORE = 2  # words of content before a pointing word: a verb and what it does something to
+_EXPLETIVE = re.compile(r"\bit (?:\w+ ){0,3}(?:to|that|if|for)\b", re.IGNORECASE)
+_FIGURE = re.compile(r"\b(?:figure|table|listing|section|chapter) \d", re.IGNORECASE)
+_TWICE = re.compile(r"\b(?!that\b|had\b)(\w+) \1\b", re.IGNORECASE)
+_LABEL_LINE = re.compile(r"^(?:question|user|assistant|system):", re.IGNORECASE | re.MULTILINE)
 _LEFTOVER = re.compile(
     r"<\|?\w+\|?>|\b(?:question|answer|assistant|user|system)\s*\d*\s*:|\[\d+\]|^\W*(?:Q|A)\d*\s*[:.]|\*\*\*|^#",
     re.IGNORECASE,
@@ -46,6 +52,7 @@ _LEFTOVER = re.compile(
 _REFUSAL = re.compile(
     r"^\W*(?:i (?:don['’]t|do not|can['’]t|cannot) (?:know|answer|find)|(?:it is |this is )?not "  # noqa: RUF001
     r"(?:found|mentioned|specified|provided|stated)|(?:sorry|n/a|unknown|none|tbd)\W*$"
+    r"|(?:i['’]?a?m )?sorry\b.{0,40}\b(?:cannot|can['’]t|unable)|there is no (?:information|mention)\b"  # noqa: RUF001
     r"|the (?:passage|text|context) does(?: not|n['’]t))",  # noqa: RUF001
     re.IGNORECASE,
 )
@@ -111,6 +118,13 @@ def _points_only(asked: str, _said: str) -> bool:
     return bool(_POINTING & set(words)) and not _content(asked) - {"mean", "work", "happen", "used", "use"}
 
 
+def _points_back(asked: str, _said: str) -> bool:
+    """Whether "it" or "them" stands where nothing was named yet: ``How do I install it?``."""
+    plain = _EXPLETIVE.sub(" ", _CODE.sub(" code thing ", asked))
+    match = _BACK.search(plain)
+    return match is not None and len(_content(plain[: match.start()])) < _NAMED_BEFORE
+
+
 def _opens_well(asked: str) -> bool:
     plain = asked.lstrip("\"'`(“")
     return bool(_OPENING.match(plain) or _PREPOSITION.match(plain))
@@ -148,15 +162,20 @@ _CHECKS = (
     _Check(1.0, "the answer is empty", lambda _, a: not _words(a)),
     _Check(1.0, "the answer is a refusal", lambda _, a: _REFUSAL.search(a)),
     _Check(1.0, "leftovers of a prompt or of markup", lambda q, _: _LEFTOVER.search(_CODE.sub("", q))),
+    _Check(1.0, "leftovers of a prompt in the answer", lambda _, a: _LABEL_LINE.search(a)),
     _Check(1.0, "the question names nothing that it is about", _points_only),
     _Check(1.0, "the question is mostly signs", _is_mostly_signs),
     _Check(
         0.6, "the question points to a text that its reader does not see", lambda q, _: _ELSEWHERE.search(q)
     ),
+    _Check(0.6, "the question points to a figure or section", lambda q, _: _FIGURE.search(q)),
+    _Check(0.6, "the question points back to something that it does not name", _points_back),
+    _Check(0.6, "a statement, not a question", lambda q, _: q.endswith(".") and not _opens_well(q)),
     _Check(0.6, "the answer says nothing beyond the question", _says_nothing_new),
     _Check(0.6, "the question repeats its words", _is_repetitive),
     _Check(0.6, "brackets, quotes or backticks do not match", _is_unbalanced),
     _Check(0.6, "the question is longer than 40 words", lambda q, _: len(_words(q)) > _LONGEST),
+    _Check(0.3, "a word stands twice", lambda q, _: _TWICE.search(q)),
     _Check(0.3, "two questions in one", _has_two_questions),
     _Check(
         0.3,

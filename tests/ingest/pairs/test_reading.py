@@ -104,7 +104,7 @@ COVERED = (1 + 2 / 3) / 2
 def test_scores_are_those_of_the_formula(
     reader_answer: str, precision: float, recall: float, factor: float
 ) -> None:
-    item = an_item("Is it true that the disk is full?")
+    item = an_item("How true is it that the disk is full?")
     total = 0.25 * precision + recall
     agreement = 1.25 * precision * recall / total if total else 0.0
     assert score_answer(reader_answer, item) == pytest.approx(agreement * factor * COVERED)

@@ -29,11 +29,14 @@ GOOD = [
     "What does C++20 support in GCC need?",
     "How do I set `DEBUG = False` (and keep static files)?",
     "Where are uploads stored?",
+    "How do I load a fixture and remove it again?",
+    "How long does it take to build an index?",
 ]
 LESS_GOOD = [
     "Changing the colours of a theme",
     "Docker container exits at once with code 137",
-    "How do I install it? And how do I remove the package?",
+    "How do I install the package? And how do I remove the theme?",
+    "How do I set the the theme?",
 ]
 BAD = [
     "",
@@ -43,6 +46,10 @@ BAD = [
     "What is this?",
     "How does that work?",
     "What does it mean?",
+    "What does it return when the list is empty?",
+    "How do I install it?",
+    "What is shown in figure 2?",
+    "Django is a web framework.",
     "What is the theme according to the passage?",
     "What is described in the text above?",
     "What is the main idea of this section?",
@@ -63,6 +70,9 @@ BAD_ANSWERS = [
     "Not mentioned in the passage.",
     "The passage does not say how.",
     "N/A",
+    "I'm sorry, but I cannot answer that.",
+    "There is no information about this in the passage.",
+    "Put the file there.\nQuestion: how do I remove the file?",
     "Change the colours of the theme.",
 ]
 
