@@ -12,8 +12,6 @@ from generator.prompt import neutralise
 from generator.sentences import Span, split_sentences
 from generator.words import Term, TermKind, read_terms
 
-READING_VERSION = "1"
-
 NOT_FOUND = "NOT FOUND"
 
 _MAX_NEW_TOKENS = 40

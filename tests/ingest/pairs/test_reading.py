@@ -133,6 +133,7 @@ def test_words_of_other_sentences_and_words_of_the_stored_answer_are_told_apart(
         ("No.", "No. Links are skipped.", False),
         ("No.", "The copy follows symbolic links.", True),
         ("The copy does not follow symbolic links.", "The copy does not follow symbolic links.", False),
+        ("The copy doesn't follow symbolic links. It is fast.", "The copy does not follow links.", False),
         ("The copy follows symbolic links.", "The copy does not follow symbolic links.", True),
         ("Yes, links are skipped.", "Links are skipped. They are not copied. Nor are sockets.", False),
     ],

@@ -62,6 +62,12 @@ from ingest.pairs.statements import choose_statements
             "Files are",
             "size is different",
         ),
+        (
+            "Marks are used to skip the checksums of all files.",
+            "What are",
+            "Marks used",
+            "skip the checksums",
+        ),
         ("Two mirrors cannot share one single target folder.", "Can", "Two mirrors cannot share", ""),
         ("The copy doesn't follow symbolic links to folders.", "Does", "The copy doesn't follow", ""),
         ("Mirrors won't follow symbolic links to other folders.", "Will", "Mirrors won't follow", ""),
