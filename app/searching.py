@@ -12,7 +12,7 @@ from retriever.matches import QuestionMatch
 from retriever.search import SearchConfig, search_all
 
 SEARCH = SearchConfig()
-NEAREST_QUESTIONS = 3  # the nearest may be another question than was asked; see app/curating.py
+NEAREST_QUESTIONS = 3  # the nearest may be another question than was asked; see app/qa/curating.py
 
 
 class ProductUnknown(Exception):

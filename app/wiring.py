@@ -197,7 +197,7 @@ class Services:
             return self._opened
 
     def search(self, question: str, *, k: int, products: Sequence[str] | None = None) -> Found:
-        """The passages that fit a question best; see `app.answering.find_passages`."""
+        """The passages that fit a question best; see `app.searching.find_passages`."""
         return find_passages(self.database, self.live_index(), self.encoder, question, k=k, products=products)
 
     def stream_answer(

@@ -137,11 +137,15 @@ def build_pairs(run: Run, write: int | None) -> dict[str, Any]:
         ``found``, how many pairs are new in documents; ``written_from``, how many passages the generator
         wrote from; ``pairs``, `app.db.pairs.PairStatistics`; and ``index_version``.
     """
-    run.step("index", partial(_index, run))  # a question must be able to find its evidence
     found, written, filters = 0, 0, _Filters(run)
+    run.step("index", partial(_index, run))
     while True:
+        begun = found
         while batch := run.step("extract", partial(_extract, run)):
             found += batch[1]
+        if found > begun:  # their questions must be able to find their evidence
+            run.step("index", partial(_index, run))
+            filters = _Filters(run)
         while run.step("filter", filters.filter_next):
             pass
         most = WRITTEN_AT_ONCE if write is None else min(WRITTEN_AT_ONCE, write - written)
@@ -186,7 +190,7 @@ class _Filters:
                 services.database,
                 services.settings,
                 services.encoder,
-                services.live_index(),
+                services.live_index,
                 lambda: services.generator,
                 should_stop=self._run.is_stopping,
             )

@@ -60,7 +60,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('key', name=op.f('uq_qa_pairs_key'))
     )
     with op.batch_alter_table('qa_pairs', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_qa_pairs_approved_at'), ['approved_at'], unique=False)
+        batch_op.create_index(batch_op.f('ix_qa_pairs_changed_at'), ['changed_at'], unique=False)
         batch_op.create_index(batch_op.f('ix_qa_pairs_duplicate_of'), ['duplicate_of'], unique=False)
         batch_op.create_index(batch_op.f('ix_qa_pairs_origin'), ['origin'], unique=False)
         batch_op.create_index(batch_op.f('ix_qa_pairs_product_id'), ['product_id'], unique=False)
@@ -120,7 +120,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_qa_pairs_product_id'))
         batch_op.drop_index(batch_op.f('ix_qa_pairs_origin'))
         batch_op.drop_index(batch_op.f('ix_qa_pairs_duplicate_of'))
-        batch_op.drop_index(batch_op.f('ix_qa_pairs_approved_at'))
+        batch_op.drop_index(batch_op.f('ix_qa_pairs_changed_at'))
 
     op.drop_table('qa_pairs')
     with op.batch_alter_table('interactions', schema=None) as batch_op:

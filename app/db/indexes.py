@@ -50,7 +50,7 @@ def corpus_sha256(session: Session) -> str:
     for row in passages:
         digest.update(f"{row[0]} {row[1]} {row[2]}\n".encode())
     for pair in searched_pairs(session):
-        digest.update(f"{pair.id} {pair.question_sha256} {' '.join(pair.passage_ids)}\n".encode())
+        digest.update(f"{pair.id} {pair.changed_at} {' '.join(pair.passage_ids)}\n".encode())
     return digest.hexdigest()
 
 

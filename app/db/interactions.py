@@ -37,12 +37,14 @@ class FailedQuestion:
         question: Its words.
         refused: How often it was refused.
         disliked: How often an answer to it got a thumb down.
+        failed: How often either.
         last_asked: When it was asked last.
     """
 
     question: str
     refused: int
     disliked: int
+    failed: int
     last_asked: datetime
 
 
@@ -54,6 +56,7 @@ def failed_questions(session: Session, *, limit: int) -> Sequence[FailedQuestion
             Answer.question,
             func.count().filter(Answer.status == "abstained"),
             func.count().filter(disliked),
+            func.count(),
             func.max(Answer.created_at),
         )
         .where(or_(Answer.status == "abstained", disliked))
@@ -62,5 +65,6 @@ def failed_questions(session: Session, *, limit: int) -> Sequence[FailedQuestion
         .limit(limit)
     )
     return [
-        FailedQuestion(question=row[0], refused=row[1], disliked=row[2], last_asked=row[3]) for row in rows
+        FailedQuestion(question=row[0], refused=row[1], disliked=row[2], failed=row[3], last_asked=row[4])
+        for row in rows
     ]

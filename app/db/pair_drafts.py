@@ -76,6 +76,8 @@ def add_drafts(
         How many pairs are new.
     """
     document = session.get_one(Document, document_id)
+    if document.deleted_at is not None:
+        return 0
     by_key = {draft_key(document_id, draft): draft for draft in drafts}
     known = _by_key(session, list(by_key))
     rows = {

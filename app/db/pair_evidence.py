@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.db.pair_drafts import PairStatus
@@ -12,6 +12,8 @@ from app.db.passages import LIVE_PASSAGE, LOOKUP_SIZE
 from app.db.tables import Document, DocumentVersion, Embedding, Passage, QAEvidence, QAPair
 
 LOST = "its document changed, and the words that it rests on are gone"
+_LONG_QUOTE = 80  # characters: shorter words may stand in many places and mean another thing in each
+_CONTEXT = 40  # characters before such words, which must be the same too
 _KEPT = (PairStatus.APPROVED, PairStatus.PENDING)  # what a person may still want; others are found again
 _COVERING = (PairStatus.NEW, PairStatus.PENDING, PairStatus.APPROVED, PairStatus.STALE)
 
@@ -42,7 +44,7 @@ def refresh_evidence(
     lost: dict[str, list[QAEvidence]] = {}
     for row in rows:
         quote = olds[row.version][row.start : row.end]
-        start = _nearest(text, quote, row.start * len(text) // max(len(olds[row.version]), 1))
+        start = _same_place(olds[row.version], row.start, quote, text)
         if start is None:
             lost.setdefault(row.pair_id, []).append(row)
         else:
@@ -60,14 +62,17 @@ def _texts(session: Session, document_id: str, versions: set[int]) -> dict[int, 
     return {row.version: row.text or "" for row in rows}
 
 
-def _nearest(text: str, quote: str, place: int) -> int | None:
-    """Where the words stand, nearest to a place; None if they don't, or are none."""
-    if not quote:
-        return None
-    after = text.find(quote, place)
-    before = text.rfind(quote, 0, place + len(quote))
-    found = [start for start in (before, after) if start >= 0]
-    return min(found, key=lambda start: abs(start - place), default=None)
+def _same_place(old: str, start: int, quote: str, text: str) -> int | None:
+    """Where the same words stand in a new text, None if nowhere.
+
+    Long words that stand there once are the same. Others, such as the default of a setting, must also have
+    the same text before them: elsewhere they say something else.
+    """
+    if len(quote) >= _LONG_QUOTE and text.count(quote) == 1:
+        return text.index(quote)
+    before = old[max(0, start - _CONTEXT) : start]
+    place = text.find(before + quote) if quote else -1
+    return place + len(before) if place >= 0 else None
 
 
 def _lose(session: Session, pair_id: str, gone: Sequence[QAEvidence], now: datetime) -> bool:
@@ -112,7 +117,18 @@ def remove_pairs(session: Session, ids: Sequence[str]) -> None:
     session.flush()
     _release_duplicates(session, ids)
     for begin in range(0, len(ids), LOOKUP_SIZE):
+        for pair in session.scalars(select(QAPair).where(QAPair.id.in_(ids[begin : begin + LOOKUP_SIZE]))):
+            end_conflicts(session, pair)
+    session.flush()
+    for begin in range(0, len(ids), LOOKUP_SIZE):
         session.execute(delete(QAPair).where(QAPair.id.in_(ids[begin : begin + LOOKUP_SIZE])))
+
+
+def end_conflicts(session: Session, pair: QAPair) -> None:
+    """A pair that is gone or refused, or asks something else now, contradicts no other."""
+    for other in session.scalars(select(QAPair).where(QAPair.id.in_(pair.conflicts_with))):
+        other.conflicts_with = [one for one in other.conflicts_with if one != pair.id]
+    pair.conflicts_with = []
 
 
 def _release_duplicates(session: Session, ids: Sequence[str]) -> None:
@@ -132,6 +148,7 @@ class SearchedPair:
     split: str
     question: str
     question_sha256: str
+    changed_at: datetime
     passage_ids: tuple[str, ...]
 
 
@@ -150,7 +167,7 @@ def searched_pairs(session: Session) -> Iterator[SearchedPair]:
     for row in rows:
         passages.setdefault(row.pair_id, {})[row.passage_id] = None
     approved = session.execute(
-        select(QAPair.id, QAPair.split, QAPair.question, QAPair.question_sha256)
+        select(QAPair.id, QAPair.split, QAPair.question, QAPair.question_sha256, QAPair.changed_at)
         .where(QAPair.status == PairStatus.APPROVED)
         .order_by(QAPair.id)
     )
@@ -161,6 +178,7 @@ def searched_pairs(session: Session) -> Iterator[SearchedPair]:
                 split=pair.split,
                 question=pair.question,
                 question_sha256=pair.question_sha256,
+                changed_at=pair.changed_at,
                 passage_ids=tuple(passages[pair.id]),
             )
 
@@ -189,9 +207,12 @@ def evidence_passages(session: Session, pair_ids: Sequence[str]) -> dict[str, li
 
 
 def withdrawn_pairs(session: Session, *, since: datetime) -> frozenset[str]:
-    """Pairs that an index built at a moment may hold and that were changed or refused since."""
+    """Pairs that an index whose build began at a moment may hold, and that were changed or refused since."""
+    withdrawn = or_(QAPair.status != PairStatus.APPROVED, QAPair.approved_at < since)
     return frozenset(
-        session.scalars(select(QAPair.id).where(QAPair.approved_at < since, QAPair.changed_at >= since))
+        session.scalars(
+            select(QAPair.id).where(QAPair.changed_at >= since, QAPair.approved_at.is_not(None), withdrawn)
+        )
     )
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.pair_drafts import EvidenceAt, PairStatus, question_sha256, set_evidence
+from app.db.pair_evidence import end_conflicts
 from app.db.pairs import PairNotFound
 from app.db.tables import Document, DocumentVersion, QAEvent, QAEvidence, QAPair, new_id
 
@@ -50,12 +51,31 @@ def review_pair(
     if decision == "approve":
         _check_current(session, pair_id)
     _record(session, pair, decision, by=by, now=now)
-    approved = decision == "approve"
-    pair.status = PairStatus.APPROVED if approved else PairStatus.REJECTED
+    if decision == "approve":
+        _approve(session, pair, now)
+    elif pair.status != PairStatus.REJECTED:
+        pair.status, pair.changed_at = PairStatus.REJECTED, now
+        end_conflicts(session, pair)
     pair.reason, pair.duplicate_of = note, None
-    pair.reviewed_by, pair.reviewed_at, pair.changed_at = by, now, now
-    if approved:
-        pair.approved_at = pair.approved_at or now
+    pair.reviewed_by, pair.reviewed_at = by, now
+
+
+def _approve(session: Session, pair: QAPair, now: datetime) -> None:
+    """Approve a pair; of two with the same question, both are in the split of the one that was there."""
+    if pair.status != PairStatus.APPROVED:
+        pair.status, pair.changed_at = PairStatus.APPROVED, now
+    pair.approved_at = pair.approved_at or now
+    split = session.scalar(
+        select(QAPair.split)
+        .where(
+            QAPair.question_sha256 == pair.question_sha256,
+            QAPair.id != pair.id,
+            QAPair.status == PairStatus.APPROVED,
+        )
+        .order_by(QAPair.created_at)
+        .limit(1)
+    )
+    pair.split = split or pair.split
 
 
 def edit_pair(
@@ -80,13 +100,16 @@ def edit_pair(
     _record(session, pair, "edit", by=by, now=now)
     if evidence is not None:
         set_evidence(session, pair_id, evidence)
+        pair.changed_at = now
         session.flush()
     _check_current(session, pair_id)
-    pair.question, pair.answer = question or pair.question, answer or pair.answer
-    pair.question_sha256 = question_sha256(pair.question)
-    pair.status, pair.reason, pair.duplicate_of = PairStatus.APPROVED, None, None
-    pair.reviewed_by, pair.reviewed_at, pair.changed_at = by, now, now
-    pair.approved_at = pair.approved_at or now
+    if question is not None and question != pair.question:
+        pair.question, pair.question_sha256, pair.changed_at = question, question_sha256(question), now
+    pair.answer = answer or pair.answer
+    end_conflicts(session, pair)
+    _approve(session, pair, now)
+    pair.reason, pair.duplicate_of = None, None
+    pair.reviewed_by, pair.reviewed_at = by, now
 
 
 def check_evidence(session: Session, evidence: Sequence[EvidenceAt]) -> None:
@@ -161,7 +184,7 @@ class Ruling:
         quality: The pair's worth in [0, 1], or None where a filter took it out.
         duplicate_of: The pair that it is the same as, for ``duplicate``.
         conflicts_with: Pairs that answer the same question otherwise.
-        supersedes: Pairs of less trust that are the same: they become duplicates of this one.
+        supersedes: Pairs of less trust that are the same: its duplicates from now on, if it is approved.
         split: Of the pair that it is a duplicate of or in conflict with, so that no question is both in
             training and in a test; None to leave it.
     """
@@ -180,7 +203,7 @@ class Ruling:
 def record_rulings(session: Session, rulings: Sequence[Ruling], *, now: datetime) -> None:
     """Record what the filters found; pairs that a person decided on meanwhile, or that are gone, stay."""
     for ruling in rulings:
-        pair = session.get(QAPair, ruling.pair_id)
+        pair = session.get(QAPair, ruling.pair_id, with_for_update=True)
         if pair is None or pair.status != PairStatus.NEW:
             continue
         pair.status, pair.reason = ruling.status, ruling.reason
@@ -194,7 +217,10 @@ def record_rulings(session: Session, rulings: Sequence[Ruling], *, now: datetime
             if other is not None:
                 pair.conflicts_with = sorted({*pair.conflicts_with, other.id})
                 other.conflicts_with = sorted({*other.conflicts_with, pair.id})
-        for other_id in ruling.supersedes:
+        for other_id in ruling.supersedes if ruling.status is PairStatus.APPROVED else ():
             other = session.get(QAPair, other_id)
             if other is not None and other.reviewed_by is None:
                 other.status, other.duplicate_of, other.changed_at = PairStatus.DUPLICATE, pair.id, now
+                session.execute(
+                    update(QAPair).where(QAPair.duplicate_of == other.id).values(duplicate_of=pair.id)
+                )

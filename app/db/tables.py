@@ -155,10 +155,9 @@ class IndexVersion(Base):
 class QAPair(Base):
     """A question with its answer; what the answer rests on is in `QAEvidence`.
 
-    ``status`` is ``new`` until the filters have looked at it, and then one of `app.db.pairs.PairStatus`.
-    ``key`` names question, answer, origin and first document, so that finding a pair again finds this row.
-    ``approved_at`` is the first approval: only pairs approved before an index was built can be in it.
-    ``changed_at`` moves with everything that search shows of the pair.
+    ``status`` is one of `app.db.pair_drafts.PairStatus`. ``key`` names question, answer, origin and first
+    document as they were found, so that finding a pair again finds this row. ``approved_at`` is the first
+    approval. ``changed_at`` moves with what search knows of a pair: its status, question and evidence.
     """
 
     __tablename__ = "qa_pairs"
@@ -180,8 +179,8 @@ class QAPair(Base):
     conflicts_with: Mapped[list[str]] = mapped_column(JSON, default=list)
     question_sha256: Mapped[str] = mapped_column(String(64), index=True)
     created_at: Mapped[datetime] = mapped_column(Moment)
-    changed_at: Mapped[datetime] = mapped_column(Moment)
-    approved_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    changed_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    approved_at: Mapped[datetime | None] = mapped_column(Moment)
     reviewed_at: Mapped[datetime | None] = mapped_column(Moment)
     reviewed_by: Mapped[str | None] = mapped_column(String(200))
 

@@ -50,8 +50,9 @@ def find_curated(database: Database, question: str, found: Found, *, minimum_cos
         for match in near:
             pair = pairs.get(match.pair_id)
             if pair is not None and _answers(pair, question):
-                places = get_passages(session, match.passage_ids)
-                return _curated(pair, match, list(places.values()))
+                places = list(get_passages(session, match.passage_ids).values())
+                if all(_inside(piece, places) for piece in pair.evidence):
+                    return _curated(pair, match, places)
     return None
 
 
@@ -68,15 +69,19 @@ def _curated(pair: PairView, match: QuestionMatch, passages: Sequence[PassageVie
     return Curated(pair=pair, cosine=match.cosine, evidence=evidence)
 
 
-def _as_found(
-    rank: int, pair_id: str, piece: EvidenceView, passages: Sequence[PassageView], cosine: float
-) -> FoundPassage:
-    inside = [
+def _inside(piece: EvidenceView, passages: Sequence[PassageView]) -> list[PassageView]:
+    """The passages that a piece of evidence touches: none if it may not be shown, as of another product."""
+    return [
         one
         for one in passages
         if one.document_id == piece.document_id and one.start < piece.end and piece.start < one.end
     ]
-    first = min(inside, key=lambda one: one.start, default=None)
+
+
+def _as_found(
+    rank: int, pair_id: str, piece: EvidenceView, passages: Sequence[PassageView], cosine: float
+) -> FoundPassage:
+    first = min(_inside(piece, passages), key=lambda one: one.start)
     return FoundPassage(
         rank=rank,
         score=cosine,
@@ -87,8 +92,8 @@ def _as_found(
         document_version=piece.version,
         uri=piece.uri,
         title=piece.title,
-        heading_path=() if first is None else first.heading_path,
-        page=None if first is None else first.page,
+        heading_path=first.heading_path,
+        page=first.page,
         seconds=piece.seconds,
         start=piece.start,
         end=piece.end,

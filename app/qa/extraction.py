@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from app.db.documents import get_text
+from app.db.documents import DocumentNotFound, get_text
 from app.db.pair_drafts import add_drafts
 from app.db.pair_work import mark_done, version_subject
 from app.db.session import Database
@@ -16,7 +16,7 @@ from ingest.document import ParsedDocument
 from ingest.errors import IngestError
 from ingest.pairs.authored import find_authored
 from ingest.pairs.dialogue import find_dialogue
-from ingest.pairs.drafts import PairDraft
+from ingest.pairs.drafts import Origin, PairDraft
 from ingest.pairs.records import is_records, record_pairs
 from ingest.pairs.structure import structured_pairs
 from ingest.parsing import PARSER_VERSION, parse
@@ -47,25 +47,27 @@ def extract_pairs(
 
 
 def _drafts(database: Database, settings: Settings, document_id: str, version: int) -> list[PairDraft]:
-    with database.reading() as session:
-        row = session.get_one(DocumentVersion, (document_id, version))
-        name, sha256 = row.name, row.sha256
-        _, text = get_text(session, document_id, version)
     try:
+        with database.reading() as session:
+            row = session.get_one(DocumentVersion, (document_id, version))
+            name, sha256 = row.name, row.sha256
+            _, text = get_text(session, document_id, version)
         data = blob_path(settings.blobs_folder, sha256).read_bytes()
         document = parse(data, name=name, max_text_characters=settings.max_text_characters)
-    except (IngestError, OSError) as error:
+        if document.text != text:  # read by an older parser; the next ingest renews it
+            return []
+        return find_pairs(document, data)
+    except (DocumentNotFound, IngestError, OSError) as error:  # deleted meanwhile, or its bytes are gone
         logger().warning("pairs_not_extracted", document_id=document_id, reason=type(error).__name__)
-        return []
-    if document.text != text:  # read by an older parser; the next ingest renews it
-        return []
-    return find_pairs(document, data)
+    except Exception:  # noqa: BLE001 - one document must never stop the pairs of all others
+        logger().exception("pairs_not_extracted", document_id=document_id)
+    return []
 
 
 def find_pairs(document: ParsedDocument, data: bytes) -> list[PairDraft]:
     """Every pair that a document offers; of one question only the first, in the order of trust."""
-    if is_records(data):
-        return record_pairs(data, document)
+    if is_records(data):  # what an administrator wrote was recorded when it was written
+        return [pair for pair in record_pairs(data, document) if pair.origin is not Origin.ADMIN]
     found = [*find_authored(document, data), *find_dialogue(document), *structured_pairs(document)]
     return list({_folded(draft.question): draft for draft in reversed(found)}.values())[::-1]
 

@@ -15,7 +15,7 @@ from app.db.passages import PassageView, get_passages
 from app.db.session import Database
 from app.db.tables import QAPair
 from app.qa.merging import TRUST, Merge, merge_related
-from app.qa.questions import KnownQuestions, embed_questions, question_vectors
+from app.qa.questions import KnownQuestions, question_vectors
 from app.searching import LiveIndex
 from app.settings import Settings
 from generator.models import Generator
@@ -59,6 +59,11 @@ class _Candidate:
     scores: dict[str, float] = field(default_factory=dict)
     ruling: Ruling | None = None
 
+    def rank_among(self, passage_ids: Sequence[str]) -> int | None:
+        """The place, from 1, of the first passage that is evidence."""
+        own = {view.id for view in self.passages}
+        return next((rank for rank, found in enumerate(passage_ids, start=1) if found in own), None)
+
     def refuse(self, filter_name: str, why: str) -> None:
         """Take the pair out, visibly."""
         self.ruling = Ruling(
@@ -76,7 +81,7 @@ class PairFilter:
         database: The database.
         settings: Thresholds of approval.
         encoder: What compares questions.
-        live: The index that questions must find their evidence in.
+        live: Gives the index that questions must find their evidence in.
         generator: Gives the reader, asked for only when a pair needs it.
         should_stop: Asked between a model's steps.
     """
@@ -86,7 +91,7 @@ class PairFilter:
         database: Database,
         settings: Settings,
         encoder: Encoder,
-        live: LiveIndex,
+        live: Callable[[], LiveIndex],
         generator: Callable[[], Generator],
         *,
         should_stop: Callable[[], bool],
@@ -112,10 +117,8 @@ class PairFilter:
         candidates = self._next(limit)
         if not candidates:
             return 0
-        embed_questions(self._database, self._encoder)
-        vectors = question_vectors(
-            self._database, self._encoder, [one.pair.question_sha256 for one in candidates]
-        )
+        questions = [one.pair.question for one in candidates]
+        vectors = question_vectors(self._database, self._encoder, questions)
         self._judge_wording(candidates)
         self._read(candidates)
         self._find_again(candidates, vectors)
@@ -171,25 +174,30 @@ class PairFilter:
                 one.refuse("answerable", f"read from its evidence, the answer is: {reading.reader_answer}")
 
     def _find_again(self, candidates: Sequence[_Candidate], vectors: Vectors) -> None:
-        """Ask the index the question, without the help of other questions."""
-        k = self._config.found_within
-        for one, vector in zip(candidates, vectors, strict=True):
+        """Ask the index without the help of other questions: by the vector, else by all means."""
+        k, live = self._config.found_within, self._live()
+        allowed = live.index.allowed_rows(hidden_documents=live.hidden_documents)
+        rankings = live.index.vectors.search(vectors, k=k, allowed=allowed)
+        for one, vector, ranking in zip(candidates, vectors, rankings, strict=True):
             if one.ruling is not None:
                 continue
-            hits = search(
-                self._live.index,
-                self._encoder,
-                one.pair.question,
-                k=k,
-                config=PASSAGES_ALONE,
-                hidden_documents=self._live.hidden_documents,
-                query=vector[None, :],
-            )
-            own = {view.id for view in one.passages}
-            rank = next((hit.rank for hit in hits if hit.passage_id in own), None)
+            nearest = [live.index.passage_ids[row] for row in ranking.rows.tolist()]
+            rank = one.rank_among(nearest) or one.rank_among(self._search(live, one.pair.question, vector))
             one.scores["found_again"] = 0.0 if rank is None else round(1 - (rank - 1) / k, 4)
             if rank is None and one.pair.origin == Origin.GENERATED:
                 one.refuse("found_again", f"its evidence is not among the first {k} passages")
+
+    def _search(self, live: LiveIndex, question: str, vector: Vectors) -> list[str]:
+        hits = search(
+            live.index,
+            self._encoder,
+            question,
+            k=self._config.found_within,
+            config=PASSAGES_ALONE,
+            hidden_documents=live.hidden_documents,
+            query=vector[None, :],
+        )
+        return [hit.passage_id for hit in hits]
 
     def _compare(self, candidates: Sequence[_Candidate], vectors: Vectors) -> None:
         """Merge pairs that are there already; flag the same question with another answer."""
@@ -206,7 +214,7 @@ class PairFilter:
             new=list(fresh),
             minimum_cosine=self._config.same_cosine,
         )
-        merges = merge_related(related, known.origins)
+        merges = merge_related(related, known.origins, known.products)
         ids, splits = list(known.ids), list(known.splits)
         known.forget_after(before)
         for place, (one, vector) in fresh.items():

@@ -63,18 +63,14 @@ def find_gaps(
         limit: Most gaps wanted.
     """
     with database.reading() as session:
-        failed = sorted(failed_questions(session, limit=CONSIDERED), key=_weight, reverse=True)
+        failed = sorted(failed_questions(session, limit=CONSIDERED), key=lambda one: one.failed, reverse=True)
     if not failed:
         return []
     groups = group_by_meaning(
         encoder.encode_queries([one.question for one in failed]), minimum_cosine=SAME_MEANING
     )
-    sized = sorted(groups, key=lambda group: -sum(_weight(failed[place]) for place in group))
+    sized = sorted(groups, key=lambda group: -sum(failed[place].failed for place in group))
     return [_gap([failed[place] for place in group], search) for group in sized[:limit]]
-
-
-def _weight(one: FailedQuestion) -> int:
-    return one.refused + one.disliked
 
 
 def group_by_meaning(vectors: Vectors, *, minimum_cosine: float) -> list[list[int]]:
@@ -111,7 +107,7 @@ def _gap(members: Sequence[FailedQuestion], search: Callable[[str, int], Found])
             )
     return Gap(
         question=question,
-        count=sum(_weight(one) for one in members),
+        count=sum(one.failed for one in members),
         refused=sum(one.refused for one in members),
         disliked=sum(one.disliked for one in members),
         wordings=tuple(one.question for one in members),

@@ -26,12 +26,18 @@ class Merge:
     split_from: int | None = None
 
 
-def merge_related(related: Sequence[Related], origins: Sequence[str]) -> dict[int, Merge]:
+def merge_related(
+    related: Sequence[Related], origins: Sequence[str], products: Sequence[str | None]
+) -> dict[int, Merge]:
     """Decide about pairs in the order of their places: the earlier one stays unless it is of less trust.
+
+    Pairs of different products stay apart, since the same question has another answer in each; they share
+    nothing but the split.
 
     Args:
         related: Pairs of places, the earlier first; see `ingest.pairs.duplicates.find_related`.
         origins: Who the pair at each place comes from.
+        products: What the pair at each place is about.
 
     Returns:
         For each place that is the later one of a relation.
@@ -43,7 +49,9 @@ def merge_related(related: Sequence[Related], origins: Sequence[str]) -> dict[in
         merge = merges.setdefault(found.second, Merge())
         if merge.original is not None or first == found.second:
             continue
-        if found.relation is Relation.CONFLICT:
+        if products[first] != products[found.second]:
+            pass
+        elif found.relation is Relation.CONFLICT:
             merge.conflicts.append(first)
         elif trust_of(origins[first]) > trust_of(origins[found.second]):
             merge.superseded.append(first)

@@ -15,30 +15,35 @@ from retriever.arrays import Vectors
 from retriever.encoder import Encoder
 
 _FIRST_ROOM = 1024
+# What was rejected is there too: the same found again must not be approved unseen.
+_COMPARED = (PairStatus.APPROVED, PairStatus.PENDING, PairStatus.STALE, PairStatus.REJECTED)
 
 
-def embed_questions(database: Database, encoder: Encoder) -> int:
-    """Embed every pair's question that has no cached vector; commits as it goes. How many there were."""
-    done = 0
+def embed_questions(database: Database, encoder: Encoder) -> None:
+    """Embed every pair's question that has no cached vector; commits as it goes."""
     while True:
         with database.reading() as session:
             questions = missing_question_vectors(session, encoder.fingerprint, limit=EMBEDDED_AT_ONCE)
         if not questions:
-            return done
-        vectors = encoder.encode_queries(questions)
-        cached = {
-            question_sha256(question): np.ascontiguousarray(vector, dtype="<f4").tobytes()
-            for question, vector in zip(questions, vectors, strict=True)
-        }
-        with database.writing() as session:
-            add_embeddings(session, encoder.fingerprint, cached)
-        done += len(questions)
+            return
+        question_vectors(database, encoder, questions)
 
 
-def question_vectors(database: Database, encoder: Encoder, digests: Sequence[str]) -> Vectors:
-    """The cached vectors of questions by their `question_sha256`, (len(digests), dimension)."""
+def question_vectors(database: Database, encoder: Encoder, questions: Sequence[str]) -> Vectors:
+    """The vectors of questions, (len(questions), dimension); what was not cached is from now on."""
+    digests = [question_sha256(question) for question in questions]
     with database.reading() as session:
         cached = get_embeddings(session, encoder.fingerprint, list(dict.fromkeys(digests)))
+    missing = {digest: text for digest, text in zip(digests, questions, strict=True) if digest not in cached}
+    if missing:
+        encoded = encoder.encode_queries(list(missing.values()))
+        fresh = {
+            digest: np.ascontiguousarray(vector, dtype="<f4").tobytes()
+            for digest, vector in zip(missing, encoded, strict=True)
+        }
+        with database.writing() as session:
+            add_embeddings(session, encoder.fingerprint, fresh)
+        cached |= fresh
     vectors = np.empty((len(digests), encoder.dimension), dtype=np.float32)
     for row, digest in enumerate(digests):
         vectors[row] = np.frombuffer(cached[digest], dtype="<f4")
@@ -53,6 +58,7 @@ class KnownQuestions:
         questions: Their words.
         answers: The pairs' answers.
         splits: The pairs' splits.
+        products: The pairs' products, by id; None for no product.
         origins: Who the pairs come from.
     """
 
@@ -61,19 +67,18 @@ class KnownQuestions:
         self.questions: list[str] = []
         self.answers: list[str] = []
         self.splits: list[str] = []
+        self.products: list[str | None] = []
         self.origins: list[str] = []
         self._room: Vectors = np.empty((_FIRST_ROOM, encoder.dimension), dtype=np.float32)
         with database.reading() as session:
             rows = (
                 session.execute(
-                    select(QAPair)
-                    .where(QAPair.status.in_((PairStatus.APPROVED, PairStatus.PENDING, PairStatus.STALE)))
-                    .order_by(QAPair.created_at, QAPair.id)
+                    select(QAPair).where(QAPair.status.in_(_COMPARED)).order_by(QAPair.created_at, QAPair.id)
                 )
                 .scalars()
                 .all()
             )
-        vectors = question_vectors(database, encoder, [row.question_sha256 for row in rows])
+        vectors = question_vectors(database, encoder, [row.question for row in rows])
         for row, vector in zip(rows, vectors, strict=True):
             self.add(row, vector)
 
@@ -94,9 +99,10 @@ class KnownQuestions:
         self.questions.append(pair.question)
         self.answers.append(pair.answer)
         self.splits.append(pair.split)
+        self.products.append(pair.product_id)
         self.origins.append(pair.origin)
 
     def forget_after(self, count: int) -> None:
         """Drop all but the first ``count``."""
-        for column in (self.questions, self.answers, self.splits, self.origins, self.ids):
+        for column in (self.questions, self.answers, self.splits, self.products, self.origins, self.ids):
             del column[count:]
