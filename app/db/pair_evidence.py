@@ -217,7 +217,7 @@ def withdrawn_pairs(session: Session, *, since: datetime) -> frozenset[str]:
 
 
 def missing_question_vectors(session: Session, encoder: str, *, limit: int) -> list[str]:
-    """Questions of pairs, one for each distinct text, that this encoder has no cached vector of."""
+    """Questions of approved pairs, one for each text, that this encoder has no cached vector of."""
     return list(
         session.scalars(
             select(func.min(QAPair.question))
@@ -225,7 +225,7 @@ def missing_question_vectors(session: Session, encoder: str, *, limit: int) -> l
                 Embedding,
                 and_(Embedding.encoder == encoder, Embedding.text_sha256 == QAPair.question_sha256),
             )
-            .where(Embedding.encoder.is_(None), QAPair.status != PairStatus.FILTERED)
+            .where(Embedding.encoder.is_(None), QAPair.status == PairStatus.APPROVED)
             .group_by(QAPair.question_sha256)
             .limit(limit)
         )

@@ -20,7 +20,7 @@ _COMPARED = (PairStatus.APPROVED, PairStatus.PENDING, PairStatus.STALE, PairStat
 
 
 def embed_questions(database: Database, encoder: Encoder) -> None:
-    """Embed every pair's question that has no cached vector; commits as it goes."""
+    """Embed every approved pair's question that has no cached vector; commits as it goes."""
     while True:
         with database.reading() as session:
             questions = missing_question_vectors(session, encoder.fingerprint, limit=EMBEDDED_AT_ONCE)
