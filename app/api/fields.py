@@ -4,6 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from ingest.document import clean_text
+
 MAX_QUESTION = 2000
 MAX_NUMBER = 2**31 - 1  # of a database's integers
 
@@ -14,7 +16,7 @@ def storable(text: str) -> str:
 
 
 def _not_blank(text: str) -> str:
-    if not text.strip():
+    if not clean_text(text):
         raise ValueError("it is empty; write something")
     return text
 

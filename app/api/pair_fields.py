@@ -122,7 +122,7 @@ class ReviewRequest(BaseModel):
     """A decision about one pair or many."""
 
     model_config = ConfigDict(extra="forbid")
-    ids: list[str] = Field(min_length=1, max_length=MAX_REVIEWED)
+    ids: list[Storable] = Field(min_length=1, max_length=MAX_REVIEWED)
     decision: Literal["approve", "reject"]
     note: Annotated[NotBlank | None, Field(max_length=2000)] = None
     by: Reviewer = "administrator"
@@ -162,11 +162,15 @@ class Started(BaseModel):
 
 
 class ImportResponse(BaseModel):
-    """What became of a file: rows taken in, and those that were not with their line."""
+    """What became of a file: rows taken in, and those that were not with their line.
+
+    A file of the same name as an earlier one is the same source, and takes its place.
+    """
 
     rows: int
     located: int = Field(description="Rows whose answer stands in the document at their address.")
     unchanged: int
     documents: int
+    removed: int = Field(description="Documents of this source whose rows are all gone.")
     problems: list[str]
     jobs: list[str]

@@ -148,6 +148,7 @@ def import_file(
         located=imported.located,
         unchanged=imported.unchanged,
         documents=len(imported.versions),
+        removed=imported.removed,
         problems=imported.describe_problems(name),
         jobs=[build] if ingest is None else [ingest, build],
     )

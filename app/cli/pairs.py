@@ -1,33 +1,34 @@
 """``footnote qa``: the question-answer database."""
 
 import getpass
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.console import Console
 
 from app.cli.documents import running_jobs, wait_for
 from app.cli.output import err, out, print_json, print_table, progress_bars
+from app.cli.pair_files import Report, add_failures, import_file, print_imports
 from app.db.pair_drafts import PairStatus
-from app.db.pair_reviews import review_pair
+from app.db.pair_reviews import EvidenceInvalid, review_pair
 from app.db.pairs import PairFilter, PairStatistics, PairView, count_pairs, get_pairs, list_pairs
 from app.downloads import Progress
-from app.ingesting import UploadTooLarge
 from app.jobs import JobQueue
 from app.qa.exporting import export_pairs
-from app.qa.importing import import_pairs
 from app.settings import load_settings
 from app.wiring import Services, build_services, fetch, fetch_models
-from ingest.errors import IngestError
 from ingest.pairs.drafts import Origin
 
 qa = typer.Typer(help="The question-answer database.", no_args_is_help=True)
 
-SHOWN_PROBLEMS = 50
 SHOWN_LETTERS = 600
+_WAITING = (PairStatus.PENDING, PairStatus.STALE)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str | None, typer.Option(help="Who reviews; the name of your account if not given.")]
@@ -81,67 +82,29 @@ def import_files(
 ) -> None:
     """Take in pairs from files; good rows go in, bad ones are told with file and line."""
     services = build_services(load_settings())
-    reports: list[dict[str, Any]] = []
+    reports: list[Report] = []
     versions: list[tuple[str, int]] = []
     with progress_bars() as progress:
         fetch(services.settings, services.settings.encoder, progress)
         for number, file in enumerate(files):
             progress("Reading files", number, len(files))
-            report, made = _import_file(services, file, product, address)
-            reports.append(report)
-            versions += made
+            reports.append(import_file(services, file, product, address))
+            versions += reports[-1].imported.versions
         progress("Reading files", len(files), len(files))
         with closing(JobQueue(services)) as queue:
             waiting = [queue.ingest(versions)] if versions else []
             with running_jobs(services):
                 for job_id in waiting:
-                    wait_for(queue, job_id, progress)
+                    add_failures(reports, wait_for(queue, job_id, progress).get("failed", []))
                 result = wait_for(queue, queue.build_pairs(write=0), progress)
     services.close()
     if json:
-        print_json({"files": reports, "pairs": result["pairs"]})
+        print_json({"files": [report.as_json() for report in reports], "pairs": result["pairs"]})
     else:
-        _print_imports(reports)
+        print_imports(reports)
         print_statistics(PairStatistics(**result["pairs"]))
-    if any(report["problems"] for report in reports):
+    if any(report.problems for report in reports):
         raise typer.Exit(1)
-
-
-def _import_file(
-    services: Services, file: Path, product: str | None, address: str
-) -> tuple[dict[str, Any], list[tuple[str, int]]]:
-    try:
-        imported = import_pairs(
-            services.database,
-            services.settings,
-            file.read_bytes(),
-            name=file.name,
-            product=product,
-            address=address,
-            now=datetime.now(UTC),
-        )
-    except (IngestError, UploadTooLarge) as error:
-        return {"file": str(file), "rows": 0, "problems": [f"{file}: {error}"]}, []
-    report = {
-        "file": str(file),
-        "rows": imported.rows,
-        "located": imported.located,
-        "documents": len(imported.versions),
-        "unchanged": imported.unchanged,
-        "problems": imported.describe_problems(file.name),
-    }
-    return report, imported.versions
-
-
-def _print_imports(reports: list[dict[str, Any]]) -> None:
-    columns = ("file", "rows", "located", "documents", "unchanged", "problems")
-    rows = [[report.get(c, 0) for c in columns[:-1]] + [len(report["problems"])] for report in reports]
-    print_table("Import", columns, rows)
-    problems = [problem for report in reports for problem in report["problems"]]
-    for problem in problems[:SHOWN_PROBLEMS]:
-        out.print(f"  {problem}", highlight=False, markup=False, soft_wrap=True)
-    if len(problems) > SHOWN_PROBLEMS:
-        out.print(f"  and {len(problems) - SHOWN_PROBLEMS} more; --json lists them all")
 
 
 @qa.command("export")
@@ -180,7 +143,7 @@ def list_all(
         print_json([asdict(view) for view in views])
         return
     for view in views:
-        _print_pair(view)
+        _print_pair(view, out)
 
 
 @qa.command("review")
@@ -196,10 +159,11 @@ def review(
     json: AsJson = False,
 ) -> None:
     """Approve or refuse pairs: those named, or one after the other those that wait for a person."""
-    services = build_services(load_settings())
-    reviewer = by or getpass.getuser()
     if ids and decision is None:
         raise typer.BadParameter("say --decision approve or --decision reject for the pairs named")
+    if decision is not None and not ids:
+        raise typer.BadParameter("name the pairs that --decision is about")
+    services, reviewer = build_services(load_settings()), by or _account()
     if ids and decision is not None:
         with services.database.writing() as session:
             for pair_id in ids:
@@ -207,7 +171,7 @@ def review(
         with services.database.reading() as session:
             views = get_pairs(session, ids)
     else:
-        views = _review_waiting(services, reviewer)
+        views = _review_waiting(services, reviewer, err if json else out)
     services.close()
     if json:
         print_json([asdict(view) for view in views])
@@ -215,30 +179,49 @@ def review(
         out.print(f"{len(views)} pairs reviewed; footnote reindex brings the approved ones into search")
 
 
-def _review_waiting(services: Services, reviewer: str) -> list[PairView]:
-    """Ask about each waiting pair on the terminal; the pairs that were decided."""
+def _account() -> str:
+    """The name of the account; a container's user may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "administrator"
+
+
+def _review_waiting(services: Services, reviewer: str, console: Console) -> list[PairView]:
+    """Ask about each pair that waits on the terminal, stale ones last; the pairs that were decided."""
     decided: list[str] = []
-    after: str | None = None
-    while True:
-        with services.database.reading() as session:
-            waiting = list_pairs(session, PairFilter(status=PairStatus.PENDING), after=after, limit=1)
-        if not waiting:
-            break
-        after = waiting[0].id
-        _print_pair(waiting[0])
+    for view in chain.from_iterable(_waiting(services, status) for status in _WAITING):
+        _print_pair(view, console)
         answer = typer.prompt("approve, reject, skip or quit (a/r/s/q)", default="s", err=True)[:1].lower()
         if answer == "q":
             break
-        if answer in ("a", "r"):
+        if answer not in ("a", "r"):
+            continue
+        choice: Literal["approve", "reject"] = "approve" if answer == "a" else "reject"
+        try:
             with services.database.writing() as session:
-                choice: Literal["approve", "reject"] = "approve" if answer == "a" else "reject"
-                review_pair(session, after, choice, by=reviewer, now=datetime.now(UTC))
-            decided.append(after)
+                review_pair(session, view.id, choice, by=reviewer, now=datetime.now(UTC))
+        except EvidenceInvalid as error:
+            err.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        else:
+            decided.append(view.id)
     with services.database.reading() as session:
         return get_pairs(session, decided)
 
 
-def _print_pair(view: PairView) -> None:
+def _waiting(services: Services, status: PairStatus) -> Iterator[PairView]:
+    """Pairs of a status by id, each as it is when it is asked for."""
+    after: str | None = None
+    while True:
+        with services.database.reading() as session:
+            views = list_pairs(session, PairFilter(status=status), after=after, limit=1)
+        if not views:
+            return
+        yield views[0]
+        after = views[0].id
+
+
+def _print_pair(view: PairView, console: Console) -> None:
     scores = ", ".join(f"{name} {score:.2f}" for name, score in view.scores.items())
     why = f": {view.reason}" if view.reason else ""
     lines = [
@@ -248,7 +231,7 @@ def _print_pair(view: PairView) -> None:
         *(f"   {at.uri} [{at.start}:{at.end}]" for at in view.evidence),
         f"   {scores}",
     ]
-    out.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
 
 
 @qa.command("stats")

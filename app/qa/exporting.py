@@ -1,6 +1,7 @@
 """All pairs as JSONL, with what people decided and with the documents that were made for them."""
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -12,7 +13,7 @@ from app.db.pair_drafts import SPLIT_SEED
 from app.db.pair_reviews import list_events
 from app.db.pairs import PairFilter, PairView, list_pairs
 from app.db.session import Database
-from app.db.tables import Document, DocumentVersion
+from app.db.tables import Document, DocumentVersion, Product
 from app.ingesting import blob_path
 from app.settings import Settings
 from ingest.media_types import MediaType
@@ -51,14 +52,15 @@ def export_pairs(database: Database, settings: Settings, wanted: PairFilter) -> 
 
 def is_export(data: bytes) -> bool:
     """Whether a file begins as an export does."""
-    first = data[:200].split(b"\n", 1)[0]
+    first = data[:200].removeprefix(BOM_UTF8).split(b"\n", 1)[0]
     return f'{{"{HEADER}"'.encode() in first.replace(b" ", b"")
 
 
 def _made_documents(session: Session) -> list[dict[str, Any]]:
     rows = session.execute(
-        select(Document.uri, DocumentVersion.name, DocumentVersion.sha256)
+        select(Document.uri, DocumentVersion.name, DocumentVersion.sha256, Product.name.label("product"))
         .join(DocumentVersion, DocumentVersion.document_id == Document.id)
+        .outerjoin(Product, Product.id == Document.product_id)
         .where(
             Document.deleted_at.is_(None),
             DocumentVersion.version == Document.current_version,
@@ -66,7 +68,7 @@ def _made_documents(session: Session) -> list[dict[str, Any]]:
         )
         .order_by(Document.uri)
     )
-    return [{"uri": row.uri, "name": row.name, "sha256": row.sha256} for row in rows]
+    return [{"uri": row.uri, "name": row.name, "sha256": row.sha256, "product": row.product} for row in rows]
 
 
 def _text(settings: Settings, sha256: str) -> str:

@@ -15,6 +15,7 @@ class Imported:
         problems: Rows that were not, with their line and the reason.
         versions: Documents that were made, to be parsed.
         unchanged: Documents that were there already.
+        removed: Documents made from an earlier state of the file that it no longer holds; they are deleted.
     """
 
     rows: int = 0
@@ -22,6 +23,7 @@ class Imported:
     problems: list[RowProblem] = field(default_factory=list)
     versions: list[tuple[str, int]] = field(default_factory=list)
     unchanged: int = 0
+    removed: int = 0
 
     def describe_problems(self, name: str) -> list[str]:
         """Each row that was not taken in, with file and line."""

@@ -6,18 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session
 
-from app.db.documents import Outcome, get_text
+from app.db.documents import Outcome, delete_document, get_text
 from app.db.pair_drafts import add_drafts
+from app.db.pair_evidence import remove_document_evidence
 from app.db.session import Database
-from app.db.tables import Document
+from app.db.tables import Document, DocumentVersion
 from app.ingesting import accept_upload
+from app.qa.administration import OWN_WORDS
 from app.qa.exporting import is_export
 from app.qa.imported import Imported
 from app.qa.redaction import Redactor
 from app.qa.restoring import restore_pairs
 from app.settings import Settings
+from ingest.media_types import MediaType
 from ingest.pairs.drafts import EvidenceSpan, Origin, PairDraft
 from ingest.pairs.locating import TextFinder
 from ingest.pairs.pair_files import read_pair_file
@@ -26,6 +30,7 @@ from ingest.pairs.rows import RowProblem
 
 ROWS_TOGETHER = 200  # a file with no more rows becomes one document
 BUCKETS = 256  # documents of a longer file: by its question's checksum, so that new rows move no others
+MADE = ".pairs"  # ends the names of documents that are made from pairs
 
 
 def import_pairs(
@@ -34,6 +39,7 @@ def import_pairs(
     data: bytes,
     *,
     name: str,
+    source: str | None = None,
     product: str | None = None,
     address: str = "",
     now: datetime,
@@ -42,13 +48,16 @@ def import_pairs(
 
     A row whose answer stands in a document that is here, at the row's address, rests on that document. Every
     other row becomes part of a document made from the file; a thread becomes one of its own. The same file
-    again changes nothing.
+    again changes nothing. The same source with other bytes takes the place of what it was: rows that a table
+    no longer has are removed. A table of which no row can be taken in removes nothing.
 
     Args:
         database: The database.
         settings: Limits and folders.
         data: The whole file.
-        name: Its name, which also names the documents made from it.
+        name: Its name, for titles and messages.
+        source: Where it is from, which names the addresses of the documents made from it: a path, for
+            instance. Without one, its name: a file of the same name is the same source.
         product: What the pairs are about, where a row does not say.
         address: Begins the address of threads that have none of their own.
         now: Time of the import.
@@ -59,7 +68,7 @@ def import_pairs(
     if is_export(data):
         return restore_pairs(database, settings, data, name=name, now=now)
     importer, rows = _Importer(database, settings, now), list[PairRecord]()
-    redactor = Redactor.of(database, settings)
+    redactor, source = Redactor.of(database, settings), source or name
     for read in read_pair_file(data, name=name, address=address):
         if isinstance(read, RowProblem):
             importer.result.problems.append(read)
@@ -67,16 +76,57 @@ def import_pairs(
         importer.result.rows += 1
         record = redactor.record(replace(read, product=read.product or product))
         if record.origin is Origin.COMMUNITY:
-            importer.store(_thread_address(name, record), record.question, [record])
+            importer.store(_thread_address(database, source, record), record.question, [record])
         else:
             rows.append(record)
-    for uri, title, together in _documents(name, list(importer.add_located(rows))):
-        importer.store(uri, title, together)
+    if rows:
+        place = _table_address(source)
+        for uri, together in _documents(place, list(importer.add_located(rows))):
+            importer.store(uri, name, together)
+        importer.remove_others(place)
     return importer.result
 
 
-def _thread_address(name: str, record: PairRecord) -> str:
-    return record.uri or f"thread:{name}/{hashlib.sha256(record.question.encode()).hexdigest()[:16]}"
+def _thread_address(database: Database, source: str, record: PairRecord) -> str:
+    """The thread's own address, unless a document that was not made from pairs is there."""
+    if record.uri is None:
+        words = f"{record.question}\x1f{record.context}"
+        return f"thread:{source}/{hashlib.sha256(words.encode()).hexdigest()[:16]}"
+    with database.reading() as session:
+        taken = _documents_that(session, Document.uri == record.uri, ~_IS_MADE)
+    return f"thread:{record.uri}" if taken else record.uri
+
+
+def _table_address(source: str) -> str:
+    """Begins the addresses of a table's documents, none of which is that of an administrator's words."""
+    address = f"pairs:{source}"
+    return f"pairs:./{source}" if f"{address}/".startswith(OWN_WORDS) else address
+
+
+_IS_MADE: ColumnElement[bool] = or_(
+    and_(DocumentVersion.media_type.is_not(None), DocumentVersion.media_type == MediaType.PAIRS),
+    and_(DocumentVersion.media_type.is_(None), DocumentVersion.name.endswith(MADE)),  # not parsed yet
+)
+
+
+def _documents_that(session: Session, *conditions: ColumnElement[bool]) -> list[str]:
+    """Ids of live documents that these conditions hold of, and of their newest version."""
+    newest = (
+        select(func.max(DocumentVersion.version))
+        .where(DocumentVersion.document_id == Document.id)
+        .correlate(Document)
+        .scalar_subquery()
+    )
+    return list(
+        session.scalars(
+            select(Document.id)
+            .join(
+                DocumentVersion,
+                and_(DocumentVersion.document_id == Document.id, DocumentVersion.version == newest),
+            )
+            .where(Document.deleted_at.is_(None), *conditions)
+        )
+    )
 
 
 class _Importer:
@@ -86,6 +136,7 @@ class _Importer:
         self._database = database
         self._settings = settings
         self._now = now
+        self._written = set[str]()
         self.result = Imported()
 
     def add_located(self, rows: Sequence[PairRecord]) -> Iterator[PairRecord]:
@@ -121,16 +172,27 @@ class _Importer:
             self._database,
             self._settings,
             data=write_records(title, records),
-            name=f"{title}.pairs",
+            name=f"{title}{MADE}",
             uri=uri,
             title=None,
             product=records[0].product,
             now=self._now,
         )
+        self._written.add(stored.document_id)
         if stored.outcome is Outcome.UNCHANGED:
             self.result.unchanged += 1
         else:
             self.result.versions.append((stored.document_id, stored.version))
+
+    def remove_others(self, place: str) -> None:
+        """Delete the documents at or below an address that were made before and not in this import."""
+        there = or_(Document.uri == place, Document.uri.startswith(f"{place}/", autoescape=True))
+        with self._database.writing() as session:
+            for document_id in _documents_that(session, there, _IS_MADE):
+                if document_id not in self._written:
+                    delete_document(session, document_id, now=self._now)
+                    remove_document_evidence(session, document_id)
+                    self.result.removed += 1
 
 
 def _documents_at(database: Database, uris: Sequence[str]) -> dict[str, str]:
@@ -158,19 +220,19 @@ def _as_draft(row: PairRecord, span: EvidenceSpan) -> PairDraft:
     )
 
 
-def _documents(name: str, rows: Sequence[PairRecord]) -> Iterator[tuple[str, str, list[PairRecord]]]:
-    """Address, title and rows of the documents that a file's rows become, products apart."""
+def _documents(place: str, rows: Sequence[PairRecord]) -> Iterator[tuple[str, list[PairRecord]]]:
+    """Address and rows of the documents that a table's rows become, products apart."""
     by_product: defaultdict[str | None, list[PairRecord]] = defaultdict(list)
     for row in rows:
         by_product[row.product].append(row)
     for product, together in by_product.items():
-        place = f"pairs:{name}" if product is None else f"pairs:{name}/{product}"
+        uri = place if product is None else f"{place}/{product}"
         if len(together) <= ROWS_TOGETHER:
-            yield place, name, together
+            yield uri, together
             continue
         buckets: defaultdict[int, list[PairRecord]] = defaultdict(list)
         for row in together:
             digest = hashlib.sha256(row.question.encode()).digest()
             buckets[digest[0] % BUCKETS].append(row)
         for number, some in sorted(buckets.items()):
-            yield f"{place}/{number}", name, some
+            yield f"{uri}/{number}", some

@@ -1,10 +1,12 @@
 """Reading an export back: pairs with their evidence, scores, splits and history."""
 
+import hashlib
 import json
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -14,20 +16,26 @@ from app.db.pair_drafts import EvidenceAt, PairStatus, draft_key, question_sha25
 from app.db.pair_evidence import LOST
 from app.db.session import Database
 from app.db.tables import Document, DocumentVersion, QAEvent, QAPair, new_id
-from app.ingesting import accept_upload
+from app.ingesting import UploadTooLarge, accept_upload
+from app.qa.exported import ExportedDocument, ExportedEvidence, ExportedPair, describe, read_row
 from app.qa.exporting import FORMAT, HEADER
 from app.qa.imported import Imported
 from app.settings import Settings
-from ingest.errors import DamagedFile
-from ingest.pairs.drafts import EvidenceSpan, Origin, PairDraft
+from ingest.errors import DamagedFile, IngestError
+from ingest.pairs.drafts import EvidenceSpan, PairDraft
 from ingest.pairs.locating import TextFinder
 from ingest.pairs.records import parse_records
 from ingest.pairs.rows import RowProblem
 
 PAIRS_AT_ONCE = 500  # in one transaction
 
-_COPIED = ("question", "answer", "origin", "method", "status", "reason", "scores", "quality", "weight")
-_MOMENTS = ("created_at", "changed_at", "approved_at", "reviewed_at")
+_LOSABLE = (PairStatus.APPROVED, PairStatus.PENDING, PairStatus.NEW)  # stale once nothing is left
+_NOT_COPIED = {"product", "evidence", "events"}  # what is no column of a pair
+
+
+class _Waiting(NamedTuple):
+    line: int
+    pair: ExportedPair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,72 +52,107 @@ def restore_pairs(
 ) -> Imported:
     """Read an export back.
 
-    Pairs that are here already stay as they are. Evidence is found by the document's address and its words;
-    a pair whose words its document no longer has is stale. Documents that imports had made for pairs are
-    made again; a pair of another document that is not here is a problem of its line.
+    Pairs that are here already stay as they are, and so do documents. Evidence is found by the document's
+    address and its words; a pair none of whose words are left is stale. Documents that imports had made for
+    pairs are made again where there are none; a pair of another document that is not here is a problem of
+    its line, and so is what an export does not hold.
 
     Raises:
         DamagedFile: If the file is of another format.
     """
-    lines = data.decode("utf-8").splitlines()
-    if json.loads(lines[0]).get(HEADER) != FORMAT:
-        raise DamagedFile(f"{name!r} was exported by another version of this program")
-    result = Imported()
-    waiting: list[tuple[int, dict[str, Any]]] = []
-    made: dict[str, _Place] = {}
+    lines = data.removeprefix(BOM_UTF8).split(b"\n")  # other line breaks stand inside of texts
+    _check_header(lines[0], name)
+    result, waiting, made = Imported(), list[_Waiting](), dict[str, _Place]()
     for number, line in enumerate(lines[1:], start=2):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            result.problems.append(RowProblem(line=number, reason="it is not JSON"))
+        if not line.strip():
             continue
-        if "document" in row:
-            made[row["document"]["uri"]] = _restore_document(database, settings, row["document"], result, now)
-        elif "pair" in row:
-            waiting.append((number, row["pair"]))
+        try:
+            row = read_row(line)
+            if row.document is not None:
+                made |= _restore_document(database, settings, row.document, result, now)
+            if row.pair is not None:
+                waiting.append(_Waiting(number, row.pair))
+        except (ValueError, RecursionError, IngestError, UploadTooLarge) as error:
+            result.problems.append(RowProblem(line=number, reason=describe(error)))
     for begin in range(0, len(waiting), PAIRS_AT_ONCE):
         with database.writing() as session:
             _restore(session, waiting[begin : begin + PAIRS_AT_ONCE], made, result, now)
     return result
 
 
+def _check_header(line: bytes, name: str) -> None:
+    try:
+        header = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"the first line of {name!r} can't be read; export the pairs again") from error
+    if header.get(HEADER) != FORMAT:
+        raise DamagedFile(f"{name!r} was exported by another version of this program")
+
+
 def _restore_document(
-    database: Database, settings: Settings, row: Mapping[str, str], result: Imported, now: datetime
-) -> _Place:
-    data = row["records"].encode()
+    database: Database, settings: Settings, row: ExportedDocument, result: Imported, now: datetime
+) -> dict[str, _Place]:
+    """Make a document again; where it is by its address, if that is not what it was before."""
+    data = row.records.encode()
+    text = parse_records(data).text
+    with database.reading() as session:
+        newest = session.scalar(
+            select(DocumentVersion.sha256)
+            .join(Document, Document.id == DocumentVersion.document_id)
+            .where(Document.uri == row.uri, Document.deleted_at.is_(None))
+            .order_by(DocumentVersion.version.desc())
+            .limit(1)
+        )
+    if newest not in (None, hashlib.sha256(data).hexdigest()):
+        result.unchanged += 1
+        return {}
     stored = accept_upload(
-        database, settings, data=data, name=row["name"], uri=row["uri"], title=None, product=None, now=now
+        database,
+        settings,
+        data=data,
+        name=row.name,
+        uri=row.uri,
+        title=None,
+        product=row.product if newest is None else None,
+        now=now,
     )
     if stored.outcome is Outcome.UNCHANGED:
         result.unchanged += 1
     else:
         result.versions.append((stored.document_id, stored.version))
-    return _Place(document_id=stored.document_id, version=stored.version, text=parse_records(data).text)
+    return {row.uri: _Place(document_id=stored.document_id, version=stored.version, text=text)}
 
 
 def _restore(
     session: Session,
-    rows: Sequence[tuple[int, dict[str, Any]]],
+    rows: Sequence[_Waiting],
     made: Mapping[str, _Place],
     result: Imported,
     now: datetime,
 ) -> None:
-    uris = {at["uri"] for _, row in rows for at in row["evidence"]}
+    uris = {at.uri for row in rows for at in row.pair.evidence}
     places = _places(session, uris) | {uri: made[uri] for uri in uris if uri in made}
-    for number, row in rows:
-        missing = [at["uri"] for at in row["evidence"] if at["uri"] not in places]
-        if missing or not row["evidence"]:
-            where = missing[0] if missing else "that it rests on"
-            reason = f"the document {where} is not here; ingest it first, then import again"
-            result.problems.append(RowProblem(line=number, reason=reason))
+    for line, pair in rows:
+        reason = _why_not(pair, places)
+        if reason is not None:
+            result.problems.append(RowProblem(line=line, reason=reason))
             continue
-        key = draft_key(places[row["evidence"][0]["uri"]].document_id, _as_draft(row))
-        known = session.scalar(select(QAPair.id).where(or_(QAPair.id == row["id"], QAPair.key == key)))
+        key = draft_key(places[pair.evidence[0].uri].document_id, _as_draft(pair))
+        known = session.scalar(select(QAPair.id).where(or_(QAPair.id == pair.id, QAPair.key == key)))
         if known is not None:
             result.unchanged += 1
             continue
-        _add(session, key, row, places, now)
+        _add(session, key, pair, places, now)
         result.rows += 1
+
+
+def _why_not(pair: ExportedPair, places: Mapping[str, _Place]) -> str | None:
+    if not pair.evidence:
+        return "the pair rests on nothing; import its question and answer as a table"
+    missing = next((at.uri for at in pair.evidence if at.uri not in places), None)
+    if missing is None:
+        return None
+    return f"the document {missing} is not here; ingest it first, then import again"
 
 
 def _places(session: Session, uris: set[str]) -> dict[str, _Place]:
@@ -125,61 +168,42 @@ def _places(session: Session, uris: set[str]) -> dict[str, _Place]:
     return {row.uri: _Place(document_id=row.id, version=row.version, text=row.text or "") for row in rows}
 
 
-def _as_draft(row: Mapping[str, Any]) -> PairDraft:
-    span = EvidenceSpan(start=0, end=0)
+def _as_draft(pair: ExportedPair) -> PairDraft:
     return PairDraft(
-        question=row["question"],
-        answer=row["answer"],
-        origin=Origin(row["origin"]),
-        method=row["method"],
-        evidence=(span,),
-        weight=row["weight"],
+        question=pair.question,
+        answer=pair.answer,
+        origin=pair.origin,
+        method=pair.method,
+        evidence=(EvidenceSpan(start=0, end=0),),
+        weight=pair.weight,
     )
 
 
-def _add(
-    session: Session, key: str, row: Mapping[str, Any], places: Mapping[str, _Place], now: datetime
-) -> None:
-    evidence = [_locate(at, places[at["uri"]]) for at in row["evidence"]]
+def _add(session: Session, key: str, row: ExportedPair, places: Mapping[str, _Place], now: datetime) -> None:
+    evidence = [found for at in row.evidence if (found := _locate(at, places[at.uri]))]
     pair = QAPair(
-        id=row["id"],
         key=key,
-        product_id=get_product_id(session, row["product"]),
-        split=row["split"],
-        split_seed=row["split_seed"],
-        duplicate_of=row["duplicate_of"],
-        conflicts_with=list(row["conflicts_with"]),
-        question_sha256=question_sha256(row["question"]),
-        reviewed_by=row["reviewed_by"],
-        **{name: row[name] for name in _COPIED},
-        **{name: row[name] and datetime.fromisoformat(row[name]) for name in _MOMENTS},
+        product_id=get_product_id(session, row.product),
+        question_sha256=question_sha256(row.question),
+        **row.model_dump(exclude=_NOT_COPIED),
     )
-    if not all(evidence) and pair.status in (PairStatus.APPROVED, PairStatus.PENDING):
+    if not evidence and row.status in _LOSABLE:
         pair.status, pair.reason, pair.changed_at = PairStatus.STALE, LOST, now
     session.add(pair)
     session.flush()
-    set_evidence(session, pair.id, [found for found in evidence if found])
-    session.add_all(
-        QAEvent(
-            id=new_id("evt"),
-            pair_id=pair.id,
-            at=datetime.fromisoformat(event["at"]),
-            by=event["by"],
-            action=event["action"],
-            before=event["before"],
-        )
-        for event in row["events"]
-    )
+    set_evidence(session, pair.id, evidence)
+    session.add_all(QAEvent(id=new_id("evt"), pair_id=pair.id, **event.model_dump()) for event in row.events)
 
 
-def _locate(at: Mapping[str, Any], place: _Place) -> EvidenceAt | None:
+def _locate(at: ExportedEvidence, place: _Place) -> EvidenceAt | None:
     """The same words in the document as it is here: where they were, else the first place that has them."""
-    start, end = at["start"], at["end"]
-    if place.text[start:end] != at["quote"]:
-        found = TextFinder(place.text).find(at["quote"])
+    start, end = at.start, at.end
+    if not at.quote:
+        return None
+    if place.text[start:end] != at.quote:
+        found = TextFinder(place.text).find(at.quote)
         if found is None:
             return None
         start, end = found.start, found.end
-    seconds = None if at["seconds"] is None else (at["seconds"][0], at["seconds"][1])
-    span = EvidenceSpan(start=start, end=end, seconds=seconds)
+    span = EvidenceSpan(start=start, end=end, seconds=at.seconds)
     return EvidenceAt(document_id=place.document_id, version=place.version, span=span)
