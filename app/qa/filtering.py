@@ -174,15 +174,17 @@ class PairFilter:
                 one.refuse("answerable", f"read from its evidence, the answer is: {reading.reader_answer}")
 
     def _find_again(self, candidates: Sequence[_Candidate], vectors: Vectors) -> None:
-        """Ask the index without the help of other questions: by the vector, else by all means."""
+        """Ask the index without other questions: by the vector, or by all means if that is better."""
         k, live = self._config.found_within, self._live()
         allowed = live.index.allowed_rows(hidden_documents=live.hidden_documents)
         rankings = live.index.vectors.search(vectors, k=k, allowed=allowed)
         for one, vector, ranking in zip(candidates, vectors, rankings, strict=True):
             if one.ruling is not None:
                 continue
-            nearest = [live.index.passage_ids[row] for row in ranking.rows.tolist()]
-            rank = one.rank_among(nearest) or one.rank_among(self._search(live, one.pair.question, vector))
+            rank = one.rank_among([live.index.passage_ids[row] for row in ranking.rows.tolist()])
+            if rank != 1:
+                fused = one.rank_among(self._search(live, one.pair.question, vector))
+                rank = min((found for found in (rank, fused) if found is not None), default=None)
             one.scores["found_again"] = 0.0 if rank is None else round(1 - (rank - 1) / k, 4)
             if rank is None and one.pair.origin == Origin.GENERATED:
                 one.refuse("found_again", f"its evidence is not among the first {k} passages")
