@@ -24,7 +24,9 @@ def add_interaction(
     """
     if session.get(Answer, answer_id) is None:
         raise AnswerNotFound(answer_id)
-    row = Interaction(id=new_id("int"), created_at=now, answer_id=answer_id, thumb=thumb, comment=comment)
+    row = Interaction(
+        id=new_id("int"), created_at=now, kind="thumb", answer_id=answer_id, thumb=thumb, comment=comment
+    )
     session.add(row)
     return row.id
 

@@ -224,15 +224,82 @@ class QAWork(Base):
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
 
 
+class Search(Base):
+    """A search as it was answered: what a later click is judged against.
+
+    ``shown`` holds the ids of the passages, best first; the first was shown at position 1.
+    """
+
+    __tablename__ = "searches"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    question: Mapped[str] = mapped_column(Text)
+    index_version: Mapped[str] = mapped_column(String(40))
+    shown: Mapped[list[str]] = mapped_column(JSON)
+
+
 class Interaction(Base):
-    """What a reader said of an answer."""
+    """What a reader did with a search or said of an answer: a click on a passage, or a thumb.
+
+    Exactly one of ``search_id`` and ``answer_id`` is set. ``kind`` is ``click`` or ``thumb``. ``position``
+    is the place from 1 at which ``passage_id`` was shown.
+    """
 
     __tablename__ = "interactions"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(Moment)
-    answer_id: Mapped[str] = mapped_column(ForeignKey("answers.id"), index=True)
-    thumb: Mapped[str] = mapped_column(String(4))
+    kind: Mapped[str] = mapped_column(String(5))
+    search_id: Mapped[str | None] = mapped_column(ForeignKey("searches.id"), index=True)
+    answer_id: Mapped[str | None] = mapped_column(ForeignKey("answers.id"), index=True)
+    passage_id: Mapped[str | None] = mapped_column(String(40))
+    position: Mapped[int | None] = mapped_column()
+    thumb: Mapped[str | None] = mapped_column(String(4))
     comment: Mapped[str | None] = mapped_column(Text)
+
+
+class ProductQuestion(Base):
+    """A question that a person said the products of; what the product detector learns from.
+
+    ``products`` holds product ids, at least one; a question may be about several.
+    """
+
+    __tablename__ = "product_questions"
+    question_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    question: Mapped[str] = mapped_column(Text)
+    products: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class TrainingRun(Base):
+    """A model that was tuned here, or is being tuned.
+
+    ``kind`` is ``retriever`` or ``reranker``; ``state`` is ``running``, ``done`` or ``failed``. ``base`` is
+    the fingerprint of the model that it began from and ``fingerprint`` that of what came out, whose files
+    are in ``<home>/models/tuned/<id>``. ``report`` is its manifest: configuration, checksums of the inputs,
+    counts and measures.
+    """
+
+    __tablename__ = "training_runs"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    kind: Mapped[str] = mapped_column(String(12))
+    state: Mapped[str] = mapped_column(String(8))
+    base: Mapped[str] = mapped_column(String(64))
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
+    report: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class EvaluationRun(Base):
+    """An evaluation as it was made: suite, what was evaluated, and the whole report with every question."""
+
+    __tablename__ = "evaluation_runs"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    suite: Mapped[str] = mapped_column(String(200), index=True)
+    subject: Mapped[dict[str, Any]] = mapped_column(JSON)
+    report: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class JobProgress(Base):
