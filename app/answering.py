@@ -18,6 +18,7 @@ from generator.evidence import Evidence
 from generator.models import Generator, Message
 from generator.prompt import PROMPT_VERSION
 from retriever.encoder import Encoder
+from retriever.search import SearchConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Answerer:
         database: Database for writing the record of answers.
         encoder: The encoder of the index.
         generator: What writes answers.
+        search: How to search.
         passages: Most passages shown to the generator.
         curated_similarity: Least cosine of a question and that of a pair whose words answer it.
         config: Budgets and thresholds of answers.
@@ -59,6 +61,7 @@ class Answerer:
         encoder: Encoder,
         generator: Generator,
         *,
+        search: SearchConfig,
         passages: int,
         curated_similarity: float,
         config: AnswerConfig,
@@ -66,6 +69,7 @@ class Answerer:
         self._database = database
         self._encoder = encoder
         self._generator = generator
+        self._search = search
         self._passages = passages
         self._curated_similarity = curated_similarity
         self._config = config
@@ -90,7 +94,13 @@ class Answerer:
         began = time.perf_counter()
         searched = f"{conversation[-1].question} {question}" if conversation else question
         found = find_passages(
-            self._database, live, self._encoder, searched, k=self._passages, products=products
+            self._database,
+            live,
+            self._encoder,
+            searched,
+            k=self._passages,
+            products=products,
+            config=self._search,
         )
         curated = None
         if not conversation:

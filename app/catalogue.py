@@ -10,9 +10,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from app.downloads import DownloadFailed, Progress, fetch_from_hub, fetch_from_packages, fetch_repository
 
@@ -20,6 +20,7 @@ Convert = Callable[[Path, Path], None]
 """Turns a GGUF file (first argument) into a folder of weights and tokenizer (second)."""
 
 MANIFEST = "manifest.json"
+TUNED = "tuned"  # folder of the models that were tuned here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,15 +112,17 @@ class Model:
     Attributes:
         reference: How settings name it.
         folder: Where its files are.
+        search: Fields of `retriever.search.SearchConfig` that were chosen with a tuned encoder.
         fingerprint: First 16 hexadecimal digits of a sha256 over the checksums of its files.
     """
 
     reference: str
     folder: Path
     fingerprint: str
+    search: Mapping[str, Any] = field(default_factory=dict)
 
 
-def parse_reference(reference: str) -> tuple[Literal["catalogue", "hf", "path"], str]:
+def parse_reference(reference: str) -> tuple[Literal["catalogue", "hf", "path", "run"], str]:
     """Kind and value of a model reference.
 
     Raises:
@@ -129,10 +132,13 @@ def parse_reference(reference: str) -> tuple[Literal["catalogue", "hf", "path"],
         return "hf", reference.removeprefix("hf:")
     if reference.startswith("path:") and len(reference) > len("path:"):
         return "path", reference.removeprefix("path:")
+    if re.fullmatch(r"run:[\w-]+", reference):
+        return "run", reference.removeprefix("run:")
     if reference in CATALOGUE:
         return "catalogue", reference
     raise ModelUnavailable(
-        f"no model {reference!r}: name one of {', '.join(sorted(CATALOGUE))}, hf:owner/name or path:folder"
+        f"no model {reference!r}: name one of {', '.join(sorted(CATALOGUE))}, hf:owner/name, path:folder "
+        "or, for a model that was tuned here, run:ID"
     )
 
 
@@ -141,6 +147,8 @@ def model_folder(models: Path, reference: str) -> Path:
     kind, value = parse_reference(reference)
     if kind == "path":
         return Path(value).expanduser().resolve()
+    if kind == "run":
+        return models / TUNED / value
     return models / (value if kind == "catalogue" else "hf--" + re.sub(r"[^\w.-]", "--", value))
 
 
@@ -155,15 +163,17 @@ def open_model(models: Path, reference: str) -> Model:
         raise ModelUnavailable(
             f"model {reference!r} is not at {folder}; fetch it with: footnote models fetch"
         )
-    manifest = folder / MANIFEST
+    manifest, search = folder / MANIFEST, {}
     if manifest.is_file():
-        recorded: dict[str, str] = json.loads(manifest.read_text())["files"]
+        written = json.loads(manifest.read_text())
+        recorded: dict[str, str] = written["files"]
+        search = written.get("search", {})
         _verify(folder, recorded, reference)
     elif parse_reference(reference)[0] == "path":
         recorded = _checksums(folder)
     else:
         raise ModelUnavailable(f"{folder} has no {MANIFEST}; delete the folder and fetch the model again")
-    return Model(reference=reference, folder=folder, fingerprint=_fingerprint(recorded))
+    return Model(reference=reference, folder=folder, fingerprint=_fingerprint(recorded), search=search)
 
 
 def fetch_model(
@@ -176,7 +186,7 @@ def fetch_model(
     """
     kind, value = parse_reference(reference)
     folder = model_folder(models, reference)
-    if folder.is_dir() or kind == "path":
+    if folder.is_dir() or kind in ("path", "run"):
         return open_model(models, reference)
     if offline:
         raise ModelUnavailable(

@@ -11,7 +11,6 @@ from retriever.index import Index
 from retriever.matches import QuestionMatch
 from retriever.search import SearchConfig, search_all
 
-SEARCH = SearchConfig()
 NEAREST_QUESTIONS = 3  # the nearest may be another question than was asked; see app/qa/curating.py
 
 
@@ -84,7 +83,7 @@ def find_passages(
     *,
     k: int,
     products: Sequence[str] | None,
-    config: SearchConfig = SEARCH,
+    config: SearchConfig,
 ) -> Found:
     """The passages that fit a question best.
 

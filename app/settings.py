@@ -37,7 +37,8 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address that the server listens on.")
     port: int = Field(default=8080, ge=0, le=65535, description="Port that the server listens on.")
     encoder: str = Field(
-        default="all-minilm-l6-v2", description="Catalogue name, hf:owner/name or path:folder."
+        default="all-minilm-l6-v2",
+        description="Catalogue name, hf:owner/name, path:folder, or run:ID of a model that was tuned here.",
     )
     generator: str = Field(
         default="qwen2.5-coder-0.5b-instruct", description="Catalogue name, hf:owner/name or path:folder."

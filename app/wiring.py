@@ -23,6 +23,7 @@ from generator.answers import AnswerConfig
 from generator.models import Generator
 from retriever.encoder import Encoder
 from retriever.index import Index, open_index
+from retriever.search import SearchConfig
 
 
 class NotReady(Exception):
@@ -92,6 +93,7 @@ class Models:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._encoder: Encoder | None = None
+        self._search = SearchConfig()
         self._generator: Generator | None = None
         self._loading_encoder = threading.Lock()
         self._loading_generator = threading.Lock()
@@ -104,8 +106,15 @@ class Models:
                 from retriever.sentence_transformer_encoder import load_encoder  # noqa: PLC0415 - loads torch
 
                 model = open_model(self._settings.models_folder, self._settings.encoder)
+                self._search = SearchConfig(**model.search)
                 self._encoder = load_encoder(model.folder, weights_sha256=model.fingerprint)
             return self._encoder
+
+    @property
+    def search_config(self) -> SearchConfig:
+        """How to search with the encoder; raises ModelUnavailable if it is not there."""
+        _ = self.encoder
+        return self._search
 
     @property
     def generator(self) -> Generator:
@@ -161,6 +170,11 @@ class Services:
         return self._models.encoder
 
     @property
+    def search_config(self) -> SearchConfig:
+        """How to search with the encoder; see `Models.search_config`."""
+        return self._models.search_config
+
+    @property
     def generator(self) -> Generator:
         """The generator; see `Models.generator`."""
         return self._models.generator
@@ -198,7 +212,15 @@ class Services:
 
     def search(self, question: str, *, k: int, products: Sequence[str] | None = None) -> Found:
         """The passages that fit a question best; see `app.searching.find_passages`."""
-        return find_passages(self.database, self.live_index(), self.encoder, question, k=k, products=products)
+        return find_passages(
+            self.database,
+            self.live_index(),
+            self.encoder,
+            question,
+            k=k,
+            products=products,
+            config=self.search_config,
+        )
 
     def stream_answer(
         self, question: str, *, products: Sequence[str] | None = None, conversation: Sequence[Turn] = ()
@@ -217,6 +239,7 @@ class Services:
                 self.database,
                 self.encoder,
                 self.generator,
+                search=self.search_config,
                 passages=settings.evidence_passages,
                 curated_similarity=settings.curated_similarity,
                 config=config,

@@ -15,7 +15,7 @@ import numpy as np
 
 from app.db.pairs import count_pairs
 from app.db.passages import live_passages
-from app.searching import NEAREST_QUESTIONS, SEARCH
+from app.searching import NEAREST_QUESTIONS
 from app.settings import Settings
 from app.wiring import Services, build_services
 from benchmarks.homes import corpus_home, empty_home
@@ -103,7 +103,9 @@ def _search(services: Services) -> tuple[list[float], list[float]]:
     live, alone = services.live_index(), SearchConfig(qa_weight=0.0)
     seconds: tuple[list[float], list[float]] = ([], [])
     for number, question in itertools.product(range(ROUNDS + 1), QUESTIONS):
-        for (config, nearest), taken in zip(((alone, 0), (SEARCH, NEAREST_QUESTIONS)), seconds, strict=True):
+        for (config, nearest), taken in zip(
+            ((alone, 0), (SearchConfig(), NEAREST_QUESTIONS)), seconds, strict=True
+        ):
             began = time.perf_counter()
             search_all(live.index, services.encoder, question, k=10, questions=nearest, config=config)
             if number:
