@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from retriever.arrays import Vectors
 from retriever.errors import EncoderUnusable
+from retriever.token_batches import group_by_length
 
 BATCH_TOKENS = 1024
 """Most tokens in one padded batch.
@@ -47,7 +48,7 @@ class SentenceTransformerEncoder:
         self._padding_token = int(model.tokenizer.pad_token_id)
         self._tokenizer, self._offsets = _tokenizers(model, length)
         self._query_prompt = model.prompts.get("query") or ""
-        self._passage_prompt = _passage_prompt(model)
+        self._passage_prompt = passage_prompt(model)
         self.dimension = int(model.get_embedding_dimension() or 0)
         self.max_tokens = length - len(self._tokenizer.encode(self._passage_prompt).ids)
         self.fingerprint = _fingerprint(model, weights_sha256=weights_sha256, length=length)
@@ -68,7 +69,7 @@ class SentenceTransformerEncoder:
     def _encode(self, texts: Sequence[str]) -> Vectors:
         encodings = [self._tokenizer.encode(text) for text in texts]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for places in _batches([len(encoding.ids) for encoding in encodings]):
+        for places in group_by_length([len(one.ids) for one in encodings], most_tokens=BATCH_TOKENS):
             vectors[places] = self._forward([encodings[place] for place in places])
         return vectors
 
@@ -115,11 +116,11 @@ def load_encoder(folder: Path, *, weights_sha256: str) -> SentenceTransformerEnc
     Raises:
         EncoderUnusable: If the folder is missing, incomplete or of an unsupported kind.
     """
-    number_format = torch.bfloat16 if _computes_in_bfloat16() else torch.float32
+    number_format = torch.bfloat16 if computes_in_bfloat16() else torch.float32
     if not (folder / "modules.json").is_file():
         raise EncoderUnusable(folder=folder, reason="modules.json is missing")
     try:
-        with _quiet():
+        with quiet_loading():
             model = SentenceTransformer(
                 str(folder), device="cpu", local_files_only=True, model_kwargs={"dtype": number_format}
             )
@@ -128,13 +129,14 @@ def load_encoder(folder: Path, *, weights_sha256: str) -> SentenceTransformerEnc
     return SentenceTransformerEncoder(model.eval(), folder=folder, weights_sha256=weights_sha256)
 
 
-def _computes_in_bfloat16() -> bool:
-    """Native only: where bfloat16 is emulated it is slower than float32."""
+def computes_in_bfloat16() -> bool:
+    """Whether this CPU has bfloat16. Native only: where bfloat16 is emulated it is slower than float32."""
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "sve_bf16"))
 
 
-def _passage_prompt(model: SentenceTransformer) -> str:
+def passage_prompt(model: SentenceTransformer) -> str:
+    """What a folder puts before passages; empty where it says nothing."""
     return next((model.prompts[name] for name in _PASSAGE_PROMPTS if name in model.prompts), None) or ""
 
 
@@ -147,16 +149,6 @@ def _tokenizers(model: SentenceTransformer, length: int) -> tuple[Tokenizer, Tok
         tokenizer.no_truncation()
     cutting.enable_truncation(max_length=length)
     return cutting, whole
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Positions by falling length, cut so that no padded batch has more than BATCH_TOKENS tokens."""
-    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
-    start = 0
-    while start < len(order):
-        size = max(1, BATCH_TOKENS // max(1, lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
 
 
 def _fingerprint(model: SentenceTransformer, *, weights_sha256: str, length: int) -> str:
@@ -173,7 +165,7 @@ def _fingerprint(model: SentenceTransformer, *, weights_sha256: str, length: int
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_loading() -> Iterator[None]:
     """Loading draws a progress bar and prints a report of keys, through settings that are global."""
     settings: Any = transformers_logging  # its functions are not typed
     verbosity, bar = settings.get_verbosity(), settings.is_progress_bar_enabled()

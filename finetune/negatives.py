@@ -1,0 +1,97 @@
+"""Hard negatives: passages that a search puts high and that do not answer the question."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from finetune.examples import Corpus, Example
+from retriever.arrays import Vectors
+
+FindRows = Callable[[str], Sequence[int]]
+"""From a question to rows of the corpus as the live search ranks them, best first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MiningConfig:
+    """How negatives are chosen.
+
+    Attributes:
+        depth: Places of the search that are looked at.
+        most: Negatives kept per question, the first of those that pass.
+        margin: A passage whose cosine to the question is above ``margin`` times that of the best passage
+            that answers it is left out: it may answer the question as well.
+    """
+
+    depth: int = 50
+    most: int = 8
+    margin: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.depth < 1 or self.most < 0 or not 0 < self.margin <= 1:
+            raise ValueError(f"need depth >= 1, most >= 0 and margin in (0, 1], got {self}")
+
+
+def mine_negatives(
+    examples: Sequence[Example],
+    corpus: Corpus,
+    find_rows: FindRows,
+    *,
+    questions: Vectors,
+    passages: Vectors,
+    config: MiningConfig,
+    known: Sequence[frozenset[int]] | None = None,
+) -> list[tuple[int, ...]]:
+    """For each example, rows that look like an answer and are none.
+
+    Passages of the same page are candidates like all others; those that answer the question, share their
+    text, or come too near to them are not.
+
+    Args:
+        examples: What is learnt.
+        corpus: The passages.
+        find_rows: The live search.
+        questions: (examples, dimension), unit vectors of the questions.
+        passages: (corpus, dimension), unit vectors of the passages, by the same encoder.
+        config: How to choose.
+        known: More rows per example that answer it, for instance those of the same question elsewhere.
+
+    Returns:
+        At most ``config.most`` rows an example, as the search ranked them; maybe none.
+
+    Source: margin filtering after Moreira et al., NV-Retriever, 2407.15831.
+    """
+    mined = []
+    for place, example in enumerate(examples):
+        right = set(example.rows) | (known[place] if known else frozenset())
+        texts = {corpus.texts[row] for row in right}
+        limit = config.margin * float((passages[sorted(right)] @ questions[place]).max())
+        found = [
+            row
+            for row in list(find_rows(example.question))[: config.depth]
+            if row not in right
+            and corpus.texts[row] not in texts
+            and float(passages[row] @ questions[place]) <= limit
+        ]
+        mined.append(tuple(found[: config.most]))
+    return mined
+
+
+def rows_by_question(examples: Sequence[Example]) -> list[frozenset[int]]:
+    """Per example, the rows that answer its question according to any of the examples."""
+    rows: dict[str, set[int]] = {}
+    keys = [" ".join(example.question.casefold().split()) for example in examples]
+    for key, example in zip(keys, examples, strict=True):
+        rows.setdefault(key, set()).update(example.rows)
+    return [frozenset(rows[key]) for key in keys]
+
+
+def random_negatives(
+    mined: Sequence[tuple[int, ...]], *, count: int, seed: int, epoch: int
+) -> list[tuple[int, ...]]:
+    """Some of each example's negatives, others every epoch; the same for the same seed and epoch."""
+    generator = np.random.default_rng((seed, epoch, len(mined)))
+    return [
+        tuple(row[place] for place in sorted(generator.permutation(len(row))[:count].tolist()))
+        for row in mined
+    ]

@@ -1,0 +1,181 @@
+"""The loop of every tuning: steps, learning rate, checkpoints; goes on where it was when it was killed."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+Report = Callable[[int, int, float], None]
+"""Called after each step with steps done, steps in all, and the loss."""
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class CheckpointForeign(Exception):
+    """The folder holds the checkpoint of another run."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"{path} belongs to a run with other examples or another configuration; "
+            "name another folder, or delete this one to begin anew"
+        )
+
+
+class TrainingDiverged(Exception):
+    """The loss is not a number any more."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss of step {step} is not a number; lower the learning rate and begin anew")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimizerConfig:
+    """How weights move.
+
+    Attributes:
+        learning_rate: At the end of the warm-up; it falls linearly to 0 at the last step.
+        warmup: Share of the steps in which it rises, in [0, 1).
+        weight_decay: Of AdamW.
+        most_gradient: Gradients longer than this are shortened to it.
+        seed: Decides the order of examples and negatives.
+        steps_per_checkpoint: A killed run loses at most so many steps.
+    """
+
+    learning_rate: float
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    most_gradient: float = 1.0
+    seed: int = 20260901
+    steps_per_checkpoint: int = 25
+
+    def __post_init__(self) -> None:
+        if self.learning_rate <= 0 or not 0 <= self.warmup < 1 or self.steps_per_checkpoint < 1:
+            raise ValueError(
+                f"need learning_rate > 0, 0 <= warmup < 1, steps_per_checkpoint >= 1, got {self}"
+            )
+
+
+class Task(Protocol):
+    """What is learnt."""
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """The weights that move."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are, at least 1."""
+        ...
+
+    def backward(self, step: int) -> float:
+        """Add the gradient of a step's loss to the weights; the loss.
+
+        It depends on the weights and the step alone: a run that was killed does the step again.
+        """
+        ...
+
+
+def run_training(
+    task: Task, config: OptimizerConfig, *, folder: Path, key: str, report: Report
+) -> list[float]:
+    """Do all steps that were not done yet; the loss of every step.
+
+    The same task, configuration and machine give the same weights, killed in between or not.
+
+    Args:
+        task: What is learnt; its weights are changed.
+        config: How.
+        folder: Of the checkpoint, which is left there; it is created.
+        key: Names inputs and configuration; a checkpoint of another key is refused.
+        report: Called after each step.
+
+    Raises:
+        CheckpointForeign: If the folder has a checkpoint of another key.
+        TrainingDiverged: If a loss is not a number; the last checkpoint stays.
+        OSError: If a checkpoint can't be written, for instance on a full disk; the last one stays whole.
+
+    Source: AdamW, Loshchilov & Hutter, ICLR 2019.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = [one for one in task.module.parameters() if one.requires_grad]
+    optimizer = torch.optim.AdamW(
+        parameters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    losses = _resume(folder / CHECKPOINT, key, task.module, optimizer)
+    with _repeatable(config.seed):
+        for step in range(len(losses), task.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * schedule(step, task.steps, config.warmup)
+            optimizer.zero_grad()
+            loss = task.backward(step)
+            if not loss < float("inf"):
+                raise TrainingDiverged(step)
+            torch.nn.utils.clip_grad_norm_(parameters, config.most_gradient)
+            optimizer.step()
+            losses.append(loss)
+            if (step + 1) % config.steps_per_checkpoint == 0 or step + 1 == task.steps:
+                _save(folder / CHECKPOINT, key, task.module, optimizer, losses)
+            report(step + 1, task.steps, loss)
+    return losses
+
+
+def schedule(step: int, steps: int, warmup: float) -> float:
+    """Share of the full learning rate at a step (from 0), in (0, 1]: up linearly, then down linearly."""
+    rising = int(steps * warmup)
+    if step < rising:
+        return (step + 1) / rising
+    return (steps - step) / max(1, steps - rising)
+
+
+def _resume(path: Path, key: str, module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[float]:
+    """Put a checkpoint back; the losses of the steps that were done."""
+    if not path.is_file():
+        return []
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    if state["key"] != key:
+        raise CheckpointForeign(path)
+    module.load_state_dict(state["module"])
+    optimizer.load_state_dict(state["optimizer"])
+    losses: list[float] = state["losses"]
+    return losses
+
+
+def _save(
+    path: Path, key: str, module: torch.nn.Module, optimizer: torch.optim.Optimizer, losses: list[float]
+) -> None:
+    """Write beside the old checkpoint, then take its place: there is always a whole one."""
+    beside = path.with_suffix(".writing")
+    state = {
+        "key": key,
+        "module": module.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "losses": losses,
+    }
+    try:
+        with beside.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:  # torch words a failed write as a RuntimeError
+        beside.unlink(missing_ok=True)
+        raise OSError(
+            f"the checkpoint {path} could not be written ({error}); free some space and run again"
+        ) from error
+    beside.replace(path)
+
+
+@contextmanager
+def _repeatable(seed: int) -> Iterator[None]:
+    """The same sums in the same order every time."""
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(mode=True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(mode=before)
