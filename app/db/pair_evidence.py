@@ -142,10 +142,15 @@ def _release_duplicates(session: Session, ids: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchedPair:
-    """An approved pair as search sees it: its question, and the live passages that carry its answer."""
+    """An approved pair as search sees it: its question, and the live passages that carry its answer.
+
+    ``weight`` is its worth as a training example, in (0, 1].
+    """
 
     id: str
     split: str
+    weight: float
+    product_id: str | None
     question: str
     question_sha256: str
     changed_at: datetime
@@ -167,7 +172,15 @@ def searched_pairs(session: Session) -> Iterator[SearchedPair]:
     for row in rows:
         passages.setdefault(row.pair_id, {})[row.passage_id] = None
     approved = session.execute(
-        select(QAPair.id, QAPair.split, QAPair.question, QAPair.question_sha256, QAPair.changed_at)
+        select(
+            QAPair.id,
+            QAPair.split,
+            QAPair.weight,
+            QAPair.product_id,
+            QAPair.question,
+            QAPair.question_sha256,
+            QAPair.changed_at,
+        )
         .where(QAPair.status == PairStatus.APPROVED)
         .order_by(QAPair.id)
     )
@@ -176,6 +189,8 @@ def searched_pairs(session: Session) -> Iterator[SearchedPair]:
             yield SearchedPair(
                 id=pair.id,
                 split=pair.split,
+                weight=pair.weight,
+                product_id=pair.product_id,
                 question=pair.question,
                 question_sha256=pair.question_sha256,
                 changed_at=pair.changed_at,
