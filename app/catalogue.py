@@ -148,7 +148,7 @@ def model_folder(models: Path, reference: str) -> Path:
     if kind == "path":
         return Path(value).expanduser().resolve()
     if kind == "run":
-        return models / TUNED / value
+        return tuned_folder(models, value)
     return models / (value if kind == "catalogue" else "hf--" + re.sub(r"[^\w.-]", "--", value))
 
 
@@ -202,7 +202,7 @@ def fetch_model(
         else:
             source = _fetch_repository(value, downloaded, progress)
         ready = _converted(downloaded, Path(temporary) / "converted", convert, progress)
-        _write_manifest(ready, source)
+        write_manifest(ready, source)
         ready.rename(folder)
     return open_model(models, reference)
 
@@ -258,8 +258,14 @@ def _converted(downloaded: Path, target: Path, convert: Convert, progress: Progr
     return target
 
 
-def _write_manifest(folder: Path, source: str) -> None:
-    manifest = {"source": source, "files": _checksums(folder)}
+def tuned_folder(models: Path, run_id: str) -> Path:
+    """Where the model of a training run is, or will be."""
+    return models / TUNED / run_id
+
+
+def write_manifest(folder: Path, source: str, **facts: object) -> None:
+    """Record the checksums of a model's files, where they come from, and facts such as ``search``."""
+    manifest = {"source": source, "files": _checksums(folder), **facts}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True))
 
 

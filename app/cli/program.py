@@ -7,7 +7,7 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
-from app.cli import documents, operations, pairs, questions
+from app.cli import documents, operations, pairs, questions, tuning
 from app.cli.output import end_at_once, err
 from app.observability import configure_logging
 from app.settings import SettingsInvalid, calm_idle_threads, load_settings
@@ -29,6 +29,7 @@ app.command()(questions.ask)
 app.command()(questions.search)
 app.command()(questions.evaluate)
 app.add_typer(pairs.qa, name="qa")
+app.add_typer(tuning.tune, name="tune")
 app.add_typer(operations.models, name="models")
 app.add_typer(operations.jobs, name="jobs")
 app.command()(operations.doctor)
@@ -38,9 +39,14 @@ def main() -> None:
     """Run a command; exit with 0, 1 where it failed, or 2 where it was called wrongly."""
     from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
     from app.db.pairs import PairNotFound  # noqa: PLC0415
+    from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
     from app.jobs import EngineElsewhere  # noqa: PLC0415
+    from app.learning.retriever import AlreadyTuning  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
+    from finetune.devices import DeviceUnavailable  # noqa: PLC0415
+    from finetune.examples import ExamplesInvalid, TooFewExamples  # noqa: PLC0415
+    from finetune.training import CheckpointForeign, TrainingDiverged  # noqa: PLC0415
     from generator.errors import GeneratorError  # noqa: PLC0415
     from ingest.pairs.named_entities import NameModelMissing  # noqa: PLC0415
     from retriever.errors import RetrieverError  # noqa: PLC0415
@@ -60,6 +66,13 @@ def main() -> None:
         EngineElsewhere,
         SQLAlchemyError,
         SuiteInvalid,
+        TrainingRunNotFound,
+        AlreadyTuning,
+        DeviceUnavailable,
+        ExamplesInvalid,
+        TooFewExamples,
+        CheckpointForeign,
+        TrainingDiverged,
         OSError,
     )
     calm_idle_threads()

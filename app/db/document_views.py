@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from app.db.documents import DocumentNotFound
+from app.db.passages import LOOKUP_SIZE
 from app.db.tables import Document, DocumentVersion, NearDuplicate, Passage, Product
 
 
@@ -134,3 +135,22 @@ def document_uris(session: Session) -> dict[str, str]:
     """Id to address of every live document."""
     rows = session.execute(select(Document.id, Document.uri).where(Document.deleted_at.is_(None)))
     return {row.id: row.uri for row in rows}
+
+
+def document_texts(session: Session, ids: Sequence[str]) -> dict[str, str]:
+    """The current text of live documents, by id."""
+    texts: dict[str, str] = {}
+    for begin in range(0, len(ids), LOOKUP_SIZE):
+        rows = session.execute(
+            select(Document.id, DocumentVersion.text)
+            .join(
+                DocumentVersion,
+                and_(
+                    DocumentVersion.document_id == Document.id,
+                    DocumentVersion.version == Document.current_version,
+                ),
+            )
+            .where(Document.id.in_(ids[begin : begin + LOOKUP_SIZE]), Document.deleted_at.is_(None))
+        )
+        texts.update((row.id, row.text or "") for row in rows)
+    return texts

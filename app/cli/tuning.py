@@ -1,0 +1,130 @@
+"""``footnote tune``: models that learn from this home."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.output import out, print_json, print_table, progress_bars
+from app.db.training_runs import TrainingRunView, get_run, list_runs
+from app.learning.retriever import TuneRetriever, tune_retriever
+from app.settings import load_settings
+from app.wiring import build_services, fetch
+from finetune.devices import DeviceName
+from finetune.examples import read_example_lines
+from finetune.pool import read_pool
+from finetune.retriever_tuning import RetrieverConfig
+from finetune.training import OptimizerConfig
+
+tune = typer.Typer(
+    help="Models that learn from approved pairs, clicks and files of examples.", no_args_is_help=True
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[DeviceName, typer.Option(help="auto takes a GPU where there is one.")]
+_DEFAULTS = RetrieverConfig()
+_OPTIMIZER = TuneRetriever().optimizer
+
+
+@tune.command("retriever")
+def retriever(
+    examples: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON lines of your own: question, uri, and if you like quote, relevance, product."
+        ),
+    ] = None,
+    general: Annotated[
+        Path | None,
+        typer.Option(help="JSON lines of general questions that must not be forgotten: question, passage."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="How often each example is seen.")] = _DEFAULTS.epochs,
+    batch_size: Annotated[int, typer.Option(min=2, help="Questions of a step.")] = _DEFAULTS.batch_size,
+    negatives: Annotated[
+        int, typer.Option(min=0, help="Mined negatives per question and step.")
+    ] = _DEFAULTS.negatives,
+    learning_rate: Annotated[
+        float, typer.Option(min=1e-7, max=1e-2, help="Largest learning rate.")
+    ] = _OPTIMIZER.learning_rate,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = _OPTIMIZER.seed,
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Tune the encoder on this home's approved pairs and clicks; nothing goes live.
+
+    The same command again goes on where a killed one was. Compare the result with: footnote evaluate
+    """
+    settings = load_settings()
+    wanted = TuneRetriever(
+        config=RetrieverConfig(epochs=epochs, batch_size=batch_size, negatives=negatives),
+        optimizer=OptimizerConfig(learning_rate=learning_rate, seed=seed),
+        device=device,
+        lines=[] if examples is None else read_example_lines(_lines(examples)),
+        general=None if general is None else read_pool(_lines(general)),
+    )
+    with progress_bars() as progress:
+        fetch(settings, settings.encoder, progress)
+        services = build_services(settings)
+        run = tune_retriever(services, wanted, progress)
+    services.close()
+    if json:
+        print_json(asdict(run))
+    else:
+        _print_retriever(run)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def _print_retriever(run: TrainingRunView) -> None:
+    report = run.report
+    examples = report["examples"]
+    out.print(
+        f"{run.id}: {examples['examples']} examples over {examples['passages']} passages, "
+        f"{report['seconds'] / 60:.1f} minutes; left out: {report['skipped'] or 'none'}",
+        highlight=False,
+    )
+    if report["trials"]:
+        rows = [
+            (
+                f"{trial['factor']:.2f}" + (" (taken)" if trial["factor"] == report["factor"] else ""),
+                f"{trial['in_domain']:.3f}",
+                "" if trial["general"] is None else f"{trial['general']:.3f}",
+            )
+            for trial in report["trials"]
+        ]
+        columns = ("share of the tuned weights", "MRR@10, pairs of dev", "hit@10, general")
+        print_table("Between base and tuned, on a sample of passages", columns, rows)
+    if report["factor"] == 0:
+        out.print("No mixture was better than the base model, so its weights were kept.")
+    out.print(
+        f"Measure it: footnote evaluate\nUse it: FOOTNOTE_ENCODER=run:{run.id} footnote reindex, "
+        "and the same setting for the server",
+        highlight=False,
+    )
+
+
+@tune.command("list")
+def list_training_runs(json: AsJson = False) -> None:
+    """Training runs, the newest first."""
+    services = build_services(load_settings())
+    with services.database.reading() as session:
+        runs = list_runs(session)
+    services.close()
+    if json:
+        print_json([asdict(run) for run in runs])
+        return
+    rows = [(run.id, run.kind, run.state, run.created_at, run.error or "") for run in runs]
+    print_table("Training runs", ("id", "kind", "state", "began", "error"), rows)
+
+
+@tune.command("show")
+def show_training_run(run_id: str) -> None:
+    """One training run with its manifest, as JSON."""
+    services = build_services(load_settings())
+    with services.database.reading() as session:
+        run = get_run(session, run_id)
+    services.close()
+    print_json(asdict(run))

@@ -1,0 +1,1 @@
+"""Learning: what was approved, clicked and brought becomes examples, and examples become models."""

@@ -1,0 +1,282 @@
+"""``footnote tune retriever``: from this home's examples to an encoder that was chosen on held-out pairs."""
+
+import fcntl
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.catalogue import MANIFEST, open_model, tuned_folder, write_manifest
+from app.db.training_runs import TrainingRunView, begin_run, end_run, get_run, list_runs
+from app.downloads import Progress
+from app.indexing import build_live_index
+from app.learning.corpus import LearningCorpus, live_rows, read_corpus
+from app.learning.examples import Gathered, gather_examples
+from app.observability import logger
+from app.wiring import Services
+from finetune.devices import DeviceName, choose_device
+from finetune.examples import LEAST_EXAMPLES, Example, ExampleLine, TooFewExamples
+from finetune.interpolation import FACTORS, Trial, choose_factor, mixture_name, try_factors
+from finetune.negatives import MiningConfig, mine_negatives, rows_by_question
+from finetune.pool import Pool, make_pool, score_pool
+from finetune.retriever_tuning import RetrieverConfig, RetrieverTask, describe_run, run_key
+from finetune.trainable_encoder import TrainableEncoder
+from finetune.training import OptimizerConfig, run_training
+from retriever.sentence_transformer_encoder import load_encoder
+
+LEAST_DEV = 20
+"""Fewer held-out questions can't tell mixtures apart; the tuned weights are then taken as they are."""
+
+
+class AlreadyTuning(Exception):
+    """Another process is at the same run."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"the training run {run_id} is under way in another process; wait for it, or end it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneRetriever:
+    """What a run is to do.
+
+    Attributes:
+        config: How the encoder is tuned.
+        optimizer: How weights move.
+        mining: How negatives are chosen.
+        device: Where it runs.
+        lines: Examples of a file.
+        clicked: Examples from interactions.
+        general: A pool of general questions that must not be forgotten, or None.
+    """
+
+    config: RetrieverConfig = field(default_factory=RetrieverConfig)
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=5e-5))
+    mining: MiningConfig = field(default_factory=MiningConfig)
+    device: DeviceName = "auto"
+    lines: Sequence[ExampleLine] = ()
+    clicked: Sequence[Example] = ()
+    general: Pool | None = None
+
+
+def tune_retriever(services: Services, wanted: TuneRetriever, progress: Progress) -> TrainingRunView:
+    """Tune the configured encoder on this home; the run, whose model is ``run:<its id>``.
+
+    The live index is brought up to date first. The same call again after being killed goes on where it
+    was, if nothing that it reads has changed. Nothing goes live.
+
+    Raises:
+        TooFewExamples: If there is too little to learn from.
+        AlreadyTuning: If another process is at the same run.
+        DeviceUnavailable, TrainingDiverged, EncoderUnusable: See there.
+        OSError: If the disk is full; checkpoints stay, and the same call goes on.
+    """
+    settings, encoder = services.settings, services.encoder
+    base = open_model(settings.models_folder, settings.encoder)
+    build_live_index(
+        services.database,
+        settings,
+        encoder,
+        report=progress,
+        now=lambda: datetime.now(UTC),
+    )
+    live = services.live_index()
+    corpus = read_corpus(services.database, live)
+    gathered = gather_examples(services.database, corpus, encoder, lines=wanted.lines, clicked=wanted.clicked)
+    if len(gathered.train) < LEAST_EXAMPLES:
+        raise TooFewExamples(len(gathered.train), skipped=sum(gathered.skipped.values()))
+    negatives = _mine(services, corpus, gathered.train, wanted, progress)
+    described = describe_run(
+        corpus.corpus, gathered.train, negatives, wanted.config, wanted.optimizer, base=base.fingerprint
+    )
+    described |= {
+        "key": run_key(described),
+        "mining": asdict(wanted.mining),
+        "skipped": dict(gathered.skipped),
+        "encoder": settings.encoder,
+        "index_version": live.id,
+        "device": str(choose_device(wanted.device)),
+    }
+    run_id = _begin(services, base.fingerprint, described)
+    work = settings.home / "training" / run_id
+    with _alone(work, run_id):
+        try:
+            run = _Run(
+                services=services,
+                wanted=wanted,
+                progress=progress,
+                base=base.folder,
+                work=work,
+                corpus=corpus,
+                gathered=gathered,
+            )
+            report = described | run.train(negatives, described["key"])
+            fingerprint = _publish(services, work, run_id, report)
+        except Exception as error:
+            _end(services, run_id, error=error)
+            raise
+        with services.database.writing() as session:
+            end_run(
+                session, run_id, state="done", report=report, fingerprint=fingerprint, now=datetime.now(UTC)
+            )
+        shutil.rmtree(work, ignore_errors=True)
+    logger().info("retriever_tuned", run=run_id, examples=len(gathered.train))
+    with services.database.reading() as session:
+        return get_run(session, run_id)
+
+
+def _mine(
+    services: Services,
+    corpus: LearningCorpus,
+    examples: Sequence[Example],
+    wanted: TuneRetriever,
+    progress: Progress,
+) -> list[tuple[int, ...]]:
+    if not wanted.config.negatives:
+        return [()] * len(examples)
+    live, config = services.live_index(), replace(services.search_config, qa_weight=0.0)
+    vectors = services.encoder.encode_queries([example.question for example in examples])
+    places = {example.question: place for place, example in enumerate(examples)}
+    done = 0
+
+    def find(question: str) -> list[int]:
+        nonlocal done
+        done += 1
+        progress("Mining negatives", done, len(examples))
+        query, k = vectors[places[question]], wanted.mining.depth
+        return live_rows(live, corpus, services.encoder, question, query, k=k, config=config)
+
+    return mine_negatives(
+        examples,
+        corpus.corpus,
+        find,
+        questions=vectors,
+        passages=corpus.vectors,
+        config=wanted.mining,
+        known=rows_by_question(examples),
+    )
+
+
+def _begin(services: Services, base: str, described: dict[str, Any]) -> str:
+    """The id of a new run, or of one that was stopped and would do the very same."""
+    with services.database.writing() as session:
+        for run in list_runs(session, kind="retriever", limit=500):
+            if run.state != "done" and run.report.get("key") == described["key"]:
+                return run.id
+        return begin_run(session, "retriever", base=base, report=described, now=datetime.now(UTC))
+
+
+def _end(services: Services, run_id: str, *, error: Exception) -> None:
+    with services.database.writing() as session:
+        end_run(session, run_id, state="failed", error=str(error), now=datetime.now(UTC))
+
+
+@contextmanager
+def _alone(work: Path, run_id: str) -> Iterator[None]:
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyTuning(run_id) from None
+        yield
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """A run under way; its files are in ``work``."""
+
+    services: Services
+    wanted: TuneRetriever
+    progress: Progress
+    base: Path
+    work: Path
+    corpus: LearningCorpus
+    gathered: Gathered
+
+    def train(self, negatives: Sequence[tuple[int, ...]], key: str) -> dict[str, Any]:
+        """Tune, and choose how far to go; what the report says, with ``chosen`` the folder to keep."""
+        began, losses = time.monotonic(), list[float]()
+        tuned = self.work / "tuned"
+        if not tuned.is_dir():
+            losses = self._tune(tuned, negatives, key)
+        seconds = time.monotonic() - began
+        trials = self._try_mixtures(tuned) if len(self.gathered.dev) >= LEAST_DEV else []
+        factor = choose_factor(trials) if trials else 1.0
+        chosen = {0.0: self.base, 1.0: tuned}.get(factor, self.work / mixture_name(factor))
+        return {
+            "losses": [round(loss, 5) for loss in losses],
+            "seconds": round(seconds, 1),
+            "trials": [asdict(trial) for trial in trials],
+            "factor": factor,
+            "chosen": str(chosen),
+        }
+
+    def _tune(self, tuned: Path, negatives: Sequence[tuple[int, ...]], key: str) -> list[float]:
+        wanted = self.wanted
+        encoder = TrainableEncoder(self.base, choose_device(wanted.device))
+        task = RetrieverTask(
+            encoder,
+            self.corpus.corpus,
+            self.gathered.train,
+            negatives,
+            wanted.config,
+            seed=wanted.optimizer.seed,
+        )
+        losses = run_training(
+            task,
+            wanted.optimizer,
+            folder=self.work,
+            key=key,
+            report=lambda done, total, _loss: self.progress("Tuning", done, total),
+        )
+        beside = self.work / "tuned.writing"
+        shutil.rmtree(beside, ignore_errors=True)
+        encoder.save(beside)
+        beside.rename(tuned)
+        return losses
+
+    def _try_mixtures(self, tuned: Path) -> list[Trial]:
+        """What the base model and mixtures are worth on held-out pairs and on general questions."""
+        dev, general = self.gathered.dev, self.wanted.general
+        pool = make_pool(
+            dev,
+            self.corpus.corpus,
+            questions=self.services.encoder.encode_queries([example.question for example in dev]),
+            passages=self.corpus.vectors,
+            seed=self.wanted.optimizer.seed,
+        )
+        tried = 0
+
+        def score(folder: Path) -> tuple[float, float | None]:
+            nonlocal tried
+            self.progress("Trying mixtures", tried, 1 + len(FACTORS))
+            encoder = load_encoder(folder, weights_sha256=folder.name)
+            scores = (
+                score_pool(encoder, pool).reciprocal_rank,
+                None if general is None else score_pool(encoder, general).hit,
+            )
+            tried += 1
+            self.progress("Trying mixtures", tried, 1 + len(FACTORS))
+            return scores
+
+        return try_factors(self.base, tuned, self.work, score)
+
+
+def _publish(services: Services, work: Path, run_id: str, report: dict[str, Any]) -> str:
+    """Move the chosen weights to where ``run:<id>`` looks; the model's fingerprint.
+
+    The folder appears whole or not at all.
+    """
+    folder = tuned_folder(services.settings.models_folder, run_id)
+    if not folder.is_dir():
+        beside = work / "publishing"
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(report["chosen"], beside, ignore=shutil.ignore_patterns(MANIFEST))
+        write_manifest(beside, f"tuned here, run {run_id}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside.rename(folder)
+    return open_model(services.settings.models_folder, f"run:{run_id}").fingerprint
