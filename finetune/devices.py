@@ -1,13 +1,11 @@
 """Where training runs, and in which numbers."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
 
 import torch
 
+from finetune.configuration import DeviceName
 from retriever.sentence_transformer_encoder import computes_in_bfloat16
-
-DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 class DeviceUnavailable(Exception):

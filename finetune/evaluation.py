@@ -1,36 +1,93 @@
-"""How well a search finds the documents that answer a suite's questions."""
+"""How well a search finds what answers a suite's questions."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from finetune.suites import Question
-from retriever.metrics import bootstrap_interval, hit_at, reciprocal_rank_at
+from retriever.metrics import bootstrap_interval, hit_at, ndcg_at, recall_at, reciprocal_rank_at
 
 DEPTH = 10
+FIRST_PASSAGES = 9  # what published runs on kindred questions looked at
+WORST = 20
+SHOWN_INSTEAD = 3
+FEWEST_FOR_INTERVAL = 10
 SEED = 20260901  # of the bootstrap; any fixed number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPassage:
+    """A passage that a search found, and what a reader sees of it."""
+
+    passage_id: str
+    uri: str
+    title: str
+    heading_path: tuple[str, ...]
+
+
+Find = Callable[[str], Sequence[FoundPassage]]
+"""From a question to passages, best first, each once; a hundred are enough for every measure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A mean over questions in [0, 1], with its 95 % bootstrap interval."""
+    """A mean over questions in [0, 1].
+
+    Attributes:
+        mean: The mean.
+        interval: Lower and upper end of its 95 % bootstrap interval; None for fewer than 10 questions.
+    """
 
     mean: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What a search was worth on some of the questions.
+
+    Attributes:
+        questions: How many.
+        measures: By name, as in `RetrievalReport`.
+    """
+
+    questions: int
+    measures: Mapping[str, Measure]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one question.
+
+    Attributes:
+        id: The question.
+        rank: Place from 1 of the first gold document among the documents found; None if it is not there.
+        passage_rank: Place from 1 of the first gold passage; None if not found, or none is known.
+        values: Each measure's value in [0, 1]; without those of passages where no gold passage is known.
+    """
+
+    id: str
+    rank: int | None
+    passage_rank: int | None
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Miss:
-    """A question whose gold document was not among the first ten, and what was found instead."""
+    """A question that went badly.
+
+    Attributes:
+        id: The question.
+        rank: As in `Outcome`.
+        found: The first passage of each of the first documents.
+    """
 
     id: str
-    question: str
-    gold_documents: tuple[str, ...]
-    found: tuple[str, ...]
+    rank: int | None
+    found: tuple[FoundPassage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,53 +96,140 @@ class RetrievalReport:
 
     Attributes:
         questions: How many were asked.
-        measures: ``hit@1``, ``hit@5``, ``hit@10`` and ``mrr@10`` over documents.
+        measures: Over documents, each at the place of its best passage: ``hit@1``, ``hit@5``, ``hit@10``,
+            ``recall@10``, ``mrr@10``, ``ndcg@10``; ``page@9``, whether a gold document is among those of the
+            first nine passages; and, over the questions with known gold passages if there are any,
+            ``passage hit@10`` and ``passage mrr@10``.
+        by_product: The same for the questions of each product; only where a question names one.
+        by_origin: The same for those of each origin.
         milliseconds: ``p50`` and ``p95`` of one search.
-        misses: The questions that were missed at ten, in the suite's order.
+        outcomes: Every question, in the order asked.
+        worst: The questions with the lowest reciprocal rank, lowest first, ties in the order asked.
     """
 
     questions: int
     measures: Mapping[str, Measure]
+    by_product: Mapping[str, Group]
+    by_origin: Mapping[str, Group]
     milliseconds: Mapping[str, float]
-    misses: tuple[Miss, ...]
+    outcomes: tuple[Outcome, ...]
+    worst: tuple[Miss, ...]
 
 
 def evaluate_retrieval(
-    questions: Sequence[Question], find_documents: Callable[[str], Sequence[str]]
+    questions: Sequence[Question], find: Find, gold_passages: Mapping[str, Collection[str]] | None = None
 ) -> RetrievalReport:
-    """Ask every question and compare the documents found with the gold ones.
+    """Ask every question and compare what is found with what is gold.
 
     Args:
-        questions: At least one.
-        find_documents: From a question to the uris of documents, best first, each once.
+        questions: At least one; each can be answered.
+        find: The search.
+        gold_passages: Id of a question to the ids of all passages that answer it, at least one each;
+            questions that are not named count for documents only.
+
+    Raises:
+        ValueError: If there is no question, or one that can't be answered.
     """
-    rankings: list[Sequence[str]] = []
+    if not questions or not all(question.answerable for question in questions):
+        raise ValueError("need at least one question, and only such that can be answered")
+    found: list[Sequence[FoundPassage]] = []
     seconds: list[float] = []
     for question in questions:
         began = time.perf_counter()
-        rankings.append(list(find_documents(question.question)))
+        found.append(find(question.question))
         seconds.append(time.perf_counter() - began)
-    gold = [dict.fromkeys(question.gold_documents, 1.0) for question in questions]
-    measures = {f"hit@{k}": _measure(hit_at(rankings, gold, k)) for k in (1, 5, DEPTH)}
-    measures[f"mrr@{DEPTH}"] = _measure(reciprocal_rank_at(rankings, gold, DEPTH))
-    found_at_ten = hit_at(rankings, gold, DEPTH)
+    outcomes = _outcomes(questions, found, gold_passages or {})
     return RetrievalReport(
         questions=len(questions),
-        measures=measures,
+        measures=_measures(outcomes),
+        by_product=_groups([question.product for question in questions], outcomes),
+        by_origin=_groups([question.origin for question in questions], outcomes),
         milliseconds={f"p{p}": float(np.percentile(seconds, p) * 1000) for p in (50, 95)},
-        misses=tuple(
-            Miss(
-                id=question.id,
-                question=question.question,
-                gold_documents=question.gold_documents,
-                found=tuple(ranking[:DEPTH]),
-            )
-            for question, ranking, hit in zip(questions, rankings, found_at_ten, strict=True)
-            if not hit
-        ),
+        outcomes=tuple(outcomes),
+        worst=_worst(outcomes, found),
     )
 
 
+def _outcomes(
+    questions: Sequence[Question],
+    found: Sequence[Sequence[FoundPassage]],
+    gold_passages: Mapping[str, Collection[str]],
+) -> list[Outcome]:
+    documents = [_documents(passages) for passages in found]
+    gold = [dict.fromkeys(question.gold_uris, 1.0) for question in questions]
+    first = [_documents(passages[:FIRST_PASSAGES]) for passages in found]
+    columns = {f"hit@{k}": hit_at(documents, gold, k) for k in (1, 5, DEPTH)}
+    columns[f"recall@{DEPTH}"] = recall_at(documents, gold, DEPTH)
+    columns[f"mrr@{DEPTH}"] = reciprocal_rank_at(documents, gold, DEPTH)
+    columns[f"ndcg@{DEPTH}"] = ndcg_at(documents, gold, DEPTH)
+    columns[f"page@{FIRST_PASSAGES}"] = hit_at(first, gold, FIRST_PASSAGES)
+    outcomes = []
+    for row, question in enumerate(questions):
+        values = {name: float(column[row]) for name, column in columns.items()}
+        passages = [passage.passage_id for passage in found[row]]
+        wanted = dict.fromkeys(gold_passages.get(question.id, ()), 1.0)
+        if wanted:
+            values[f"passage hit@{DEPTH}"] = float(hit_at([passages], [wanted], DEPTH)[0])
+            values[f"passage mrr@{DEPTH}"] = float(reciprocal_rank_at([passages], [wanted], DEPTH)[0])
+        outcomes.append(
+            Outcome(
+                id=question.id,
+                rank=_rank(documents[row], gold[row]),
+                passage_rank=_rank(passages, wanted),
+                values=values,
+            )
+        )
+    return outcomes
+
+
+def _documents(passages: Sequence[FoundPassage]) -> list[str]:
+    """Documents by their best passage, each once."""
+    return list(dict.fromkeys(passage.uri for passage in passages))
+
+
+def _rank(ranking: Sequence[str], wanted: Collection[str]) -> int | None:
+    return next((place for place, item in enumerate(ranking, start=1) if item in wanted), None)
+
+
+def _measures(outcomes: Sequence[Outcome]) -> dict[str, Measure]:
+    names = dict.fromkeys(name for outcome in outcomes for name in outcome.values)
+    return {
+        name: _measure(np.array([one.values[name] for one in outcomes if name in one.values]))
+        for name in names
+    }
+
+
 def _measure(values: NDArray[np.float64]) -> Measure:
-    low, high = bootstrap_interval(values, seed=SEED)
-    return Measure(mean=float(values.mean()), low=low, high=high)
+    enough = len(values) >= FEWEST_FOR_INTERVAL
+    return Measure(
+        mean=float(values.mean()), interval=bootstrap_interval(values, seed=SEED) if enough else None
+    )
+
+
+def _groups(names: Sequence[str | None], outcomes: Sequence[Outcome]) -> dict[str, Group]:
+    """Measures of the questions of each name, by name; None is no group."""
+    members: dict[str, list[Outcome]] = {}
+    for name, outcome in zip(names, outcomes, strict=True):
+        if name is not None:
+            members.setdefault(name, []).append(outcome)
+    return {
+        name: Group(questions=len(members[name]), measures=_measures(members[name]))
+        for name in sorted(members)
+    }
+
+
+def _worst(outcomes: Sequence[Outcome], found: Sequence[Sequence[FoundPassage]]) -> tuple[Miss, ...]:
+    imperfect = [row for row, outcome in enumerate(outcomes) if outcome.rank != 1]
+    imperfect.sort(key=lambda row: 1 / (outcomes[row].rank or np.inf))
+    return tuple(
+        Miss(id=outcomes[row].id, rank=outcomes[row].rank, found=_instead(found[row]))
+        for row in imperfect[:WORST]
+    )
+
+
+def _instead(passages: Sequence[FoundPassage]) -> tuple[FoundPassage, ...]:
+    """The first passage of each of the first documents."""
+    firsts: dict[str, FoundPassage] = {}
+    for passage in passages:
+        firsts.setdefault(passage.uri, passage)
+    return tuple(firsts.values())[:SHOWN_INSTEAD]

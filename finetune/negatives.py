@@ -1,35 +1,15 @@
 """Hard negatives: passages that a search puts high and that do not answer the question."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from finetune.configuration import MiningConfig
 from finetune.examples import Corpus, Example
 from retriever.arrays import Vectors
 
 FindRows = Callable[[str], Sequence[int]]
 """From a question to rows of the corpus as the live search ranks them, best first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MiningConfig:
-    """How negatives are chosen.
-
-    Attributes:
-        depth: Places of the search that are looked at.
-        most: Negatives kept per question, the first of those that pass.
-        margin: A passage whose cosine to the question is above ``margin`` times that of the best passage
-            that answers it is left out: it may answer the question as well.
-    """
-
-    depth: int = 50
-    most: int = 8
-    margin: float = 0.95
-
-    def __post_init__(self) -> None:
-        if self.depth < 1 or self.most < 0 or not 0 < self.margin <= 1:
-            raise ValueError(f"need depth >= 1, most >= 0 and margin in (0, 1], got {self}")
 
 
 def mine_negatives(

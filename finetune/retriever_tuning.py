@@ -12,42 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from finetune.configuration import OptimizerConfig, RetrieverConfig
 from finetune.contrastive import contrastive_loss, distillation_loss
 from finetune.examples import Corpus, Example, describe_examples
 from finetune.negatives import random_negatives, rows_by_question
 from finetune.trainable_encoder import TrainableEncoder
-from finetune.training import OptimizerConfig
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrieverConfig:
-    """How an encoder is tuned.
-
-    Attributes:
-        epochs: How often each example is seen.
-        batch_size: Questions of a step; each one's passage is a negative of the others.
-        temperature: Of the contrastive loss.
-        negatives: Mined negatives per question and step, drawn anew every epoch.
-        memory_tokens: Padded tokens whose activations are kept at once; about 0.3 MB each for
-            all-MiniLM-L6-v2. Larger batches take a third more time instead of more memory.
-        distillation: Weight of the divergence from a teacher, where there is one; 0 for none.
-        teacher_temperature: Of the teacher's scores.
-    """
-
-    epochs: int = 2
-    batch_size: int = 64
-    temperature: float = 0.05
-    negatives: int = 1
-    memory_tokens: int = 8192
-    distillation: float = 1.0
-    teacher_temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.memory_tokens) < 1 or self.batch_size < 2:  # noqa: PLR2004 - one has no negative
-            raise ValueError(f"need epochs and memory_tokens >= 1 and batch_size >= 2, got {self}")
-        if min(self.temperature, self.teacher_temperature) <= 0 or min(self.negatives, self.distillation) < 0:
-            raise ValueError(f"need temperatures > 0, negatives and distillation >= 0, got {self}")
-
 
 Teacher = Mapping[int, float]
 """A teacher's score of some rows for one question; larger is better."""

@@ -8,31 +8,96 @@
       documents/         files as they are ingested; a document's uri is the prefix and its path
 """
 
+import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 MANIFEST = "manifest.json"
 QUESTIONS = "questions.jsonl"
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_Name = Annotated[str, StringConstraints(pattern=r"^\w[\w. -]*$", max_length=100)]  # it names a folder
 
 
 class SuiteInvalid(Exception):
     """A suite's folder is not what it should be; the message names the file and the line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A question with the documents that answer it.
+class _Row(BaseModel):
+    """What stands in a file of a suite: a misspelt key must not pass in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class GoldPassage(_Row):
+    """Words of a document that answer a question.
+
+    Attributes:
+        uri: The document.
+        quote: Its words, in whatever white space and markup. They should be long enough to stand in it once.
+    """
+
+    uri: _Text
+    quote: _Text
+
+
+class Question(_Row):
+    """A question with what is known of its answer.
 
     Attributes:
         id: Unique within the suite.
         question: As a user asks it.
-        gold_documents: Uris of documents that answer it; at least one.
+        gold_documents: Uris of documents that answer it.
+        gold_passages: Words in documents that answer it.
+        answers: Answers as they should be.
+        answerable: False if the documents do not answer it. Such a question has no gold; any other has some.
+        product: The product that it is about, or None.
+        origin: Where it comes from, or None; reports are split by it.
     """
 
-    id: str
-    question: str
-    gold_documents: tuple[str, ...]
+    id: _Text
+    question: _Text
+    gold_documents: tuple[_Text, ...] = ()
+    gold_passages: tuple[GoldPassage, ...] = ()
+    answers: tuple[_Text, ...] = ()
+    answerable: bool = True
+    product: _Text | None = None
+    origin: _Text | None = None
+
+    @model_validator(mode="after")
+    def _has_gold_if_answerable(self) -> Self:
+        if self.answerable and not self.gold_uris:
+            raise ValueError("gold_documents and gold_passages are both empty; name one, or set answerable false")
+        if not self.answerable and self.gold_uris:
+            raise ValueError("it is not answerable, and yet has gold_documents or gold_passages; drop one of both")
+        return self
+
+    @property
+    def gold_uris(self) -> tuple[str, ...]:
+        """Documents that answer it: those named, and those of its passages; each once."""
+        return tuple(dict.fromkeys((*self.gold_documents, *(gold.uri for gold in self.gold_passages))))
+
+
+class Manifest(_Row):
+    """What a suite says of itself.
+
+    Attributes:
+        name: Its name: letters, digits, blanks, ``.``, ``_`` and ``-``.
+        documents: Folder of the documents to ingest, below the suite's.
+        uri_prefix: Address of that folder.
+        products: Path below the folder of documents, of a file or a folder, to the product of what is there;
+            the longest path wins, and ``""`` is the folder of documents itself.
+    """
+
+    name: _Name
+    documents: _Text
+    uri_prefix: str
+    products: dict[str, _Text] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +105,23 @@ class Suite:
     """A suite that was read.
 
     Attributes:
-        name: Its name.
+        manifest: What it says of itself.
         documents: Folder of the documents to ingest.
-        uri_prefix: Address of that folder.
-        questions: In the order of the file.
+        questions: In the order of the file; at least one can be answered.
+        sha256: Checksum of manifest and questions, whatever the white space in their files.
     """
 
-    name: str
+    manifest: Manifest
     documents: Path
-    uri_prefix: str
     questions: tuple[Question, ...]
+    sha256: str
+
+    def product_of(self, relative: str) -> str | None:
+        """The product of a document by its path below the folder of documents, with forward slashes."""
+        parts = relative.split("/")
+        paths = ("/".join(parts[:length]) for length in range(len(parts), -1, -1))  # the longest first
+        products = {path.strip("/"): product for path, product in self.manifest.products.items()}
+        return next((products[path] for path in paths if path in products), None)
 
 
 def load_suite(folder: Path) -> Suite:
@@ -58,38 +130,67 @@ def load_suite(folder: Path) -> Suite:
     Raises:
         SuiteInvalid: Names the file, the line and what is wrong.
     """
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        documents = folder / str(manifest["documents"])
-        questions = tuple(_read_questions(folder / QUESTIONS))
-        suite = Suite(
-            name=str(manifest["name"]),
-            documents=documents,
-            uri_prefix=str(manifest["uri_prefix"]),
-            questions=questions,
-        )
-    except OSError as error:
-        raise SuiteInvalid(f"{error.filename}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise SuiteInvalid(f"{folder / MANIFEST}: {error!r}; see docs/evaluation.md for its form") from error
+    manifest = _read_manifest(folder / MANIFEST)
+    questions = _read_questions(folder / QUESTIONS)
+    documents = folder / manifest.documents
     if not documents.is_dir():
         raise SuiteInvalid(f"{documents}: the folder of documents is missing")
-    if len({question.id for question in questions}) != len(questions) or not questions:
-        raise SuiteInvalid(f"{folder / QUESTIONS}: needs at least one question, and each id once")
-    return suite
+    return Suite(
+        manifest=manifest,
+        documents=documents,
+        questions=tuple(questions),
+        sha256=questions_sha256(questions, manifest.model_dump()),
+    )
+
+
+def questions_sha256(questions: Sequence[Question], manifest: Mapping[str, object] | None = None) -> str:
+    """A checksum over questions, with all that is known of them, and a manifest where there is one."""
+    rows = [manifest or {}, *(question.model_dump() for question in questions)]
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        return Manifest.model_validate_json(_read(path))
+    except ValidationError as error:
+        raise SuiteInvalid(f"{path}: {_describe(error)}; see docs/evaluation.md for its form") from error
 
 
 def _read_questions(path: Path) -> list[Question]:
-    questions = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    questions: list[Question] = []
+    lines: dict[str, int] = {}
+    for number, line in enumerate(_read(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            gold = tuple(str(uri) for uri in row["gold_documents"])
-            if not gold:
-                raise ValueError("gold_documents is empty")  # noqa: TRY301 - one place words the error
-            questions.append(Question(id=str(row["id"]), question=str(row["question"]), gold_documents=gold))
-        except (ValueError, KeyError, TypeError) as error:
-            raise SuiteInvalid(f"{path}, line {number}: {error!r}") from error
+            question = Question.model_validate_json(line)
+        except ValidationError as error:
+            raise SuiteInvalid(f"{path}, line {number}: {_describe(error)}") from error
+        if question.id in lines:
+            first = lines[question.id]
+            raise SuiteInvalid(
+                f"{path}, line {number}: the id {question.id!r} stands in line {first} already; "
+                "give each question an id of its own"
+            )
+        lines[question.id] = number
+        questions.append(question)
+    if not any(question.answerable for question in questions):
+        raise SuiteInvalid(f"{path}: needs at least one question that the documents answer")
     return questions
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SuiteInvalid(f"{error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SuiteInvalid(f"{path}: it is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+
+
+def _describe(error: ValidationError) -> str:
+    """The first thing that is wrong, and where in the row it is."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+
+from finetune.configuration import OptimizerConfig
 
 Report = Callable[[int, int, float], None]
 """Called after each step with steps done, steps in all, and the loss."""
@@ -30,33 +31,6 @@ class TrainingDiverged(Exception):
 
     def __init__(self, step: int) -> None:
         super().__init__(f"the loss of step {step} is not a number; lower the learning rate and begin anew")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptimizerConfig:
-    """How weights move.
-
-    Attributes:
-        learning_rate: At the end of the warm-up; it falls linearly to 0 at the last step.
-        warmup: Share of the steps in which it rises, in [0, 1).
-        weight_decay: Of AdamW.
-        most_gradient: Gradients longer than this are shortened to it.
-        seed: Decides the order of examples and negatives.
-        steps_per_checkpoint: A killed run loses at most so many steps.
-    """
-
-    learning_rate: float
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    most_gradient: float = 1.0
-    seed: int = 20260901
-    steps_per_checkpoint: int = 25
-
-    def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or not 0 <= self.warmup < 1 or self.steps_per_checkpoint < 1:
-            raise ValueError(
-                f"need learning_rate > 0, 0 <= warmup < 1, steps_per_checkpoint >= 1, got {self}"
-            )
 
 
 class Task(Protocol):

@@ -8,14 +8,9 @@ import typer
 
 from app.cli.output import out, print_json, print_table, progress_bars
 from app.db.training_runs import TrainingRunView, get_run, list_runs
-from app.learning.retriever import TuneRetriever, tune_retriever
 from app.settings import load_settings
 from app.wiring import build_services, fetch
-from finetune.devices import DeviceName
-from finetune.examples import read_example_lines
-from finetune.pool import read_pool
-from finetune.retriever_tuning import RetrieverConfig
-from finetune.training import OptimizerConfig
+from finetune.configuration import DeviceName, OptimizerConfig, RetrieverConfig
 
 tune = typer.Typer(
     help="Models that learn from approved pairs, clicks and files of examples.", no_args_is_help=True
@@ -24,11 +19,12 @@ tune = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[DeviceName, typer.Option(help="auto takes a GPU where there is one.")]
 _DEFAULTS = RetrieverConfig()
-_OPTIMIZER = TuneRetriever().optimizer
+_OPTIMIZER = OptimizerConfig()
 
 
 @tune.command("retriever")
 def retriever(
+    *,
     examples: Annotated[
         Path | None,
         typer.Option(
@@ -55,6 +51,10 @@ def retriever(
 
     The same command again goes on where a killed one was. Compare the result with: footnote evaluate
     """
+    from app.learning.retriever import TuneRetriever, tune_retriever  # noqa: PLC0415 - loads torch
+    from finetune.examples import read_example_lines  # noqa: PLC0415
+    from finetune.pool import read_pool  # noqa: PLC0415
+
     settings = load_settings()
     wanted = TuneRetriever(
         config=RetrieverConfig(epochs=epochs, batch_size=batch_size, negatives=negatives),

@@ -18,14 +18,15 @@ from app.learning.corpus import LearningCorpus, live_rows, read_corpus
 from app.learning.examples import Gathered, gather_examples
 from app.observability import logger
 from app.wiring import Services
-from finetune.devices import DeviceName, choose_device
+from finetune.configuration import DeviceName, MiningConfig, OptimizerConfig, RetrieverConfig
+from finetune.devices import choose_device
 from finetune.examples import LEAST_EXAMPLES, Example, ExampleLine, TooFewExamples
 from finetune.interpolation import FACTORS, Trial, choose_factor, mixture_name, try_factors
-from finetune.negatives import MiningConfig, mine_negatives, rows_by_question
+from finetune.negatives import mine_negatives, rows_by_question
 from finetune.pool import Pool, make_pool, score_pool
-from finetune.retriever_tuning import RetrieverConfig, RetrieverTask, describe_run, run_key
+from finetune.retriever_tuning import RetrieverTask, describe_run, run_key
 from finetune.trainable_encoder import TrainableEncoder
-from finetune.training import OptimizerConfig, run_training
+from finetune.training import run_training
 from retriever.sentence_transformer_encoder import load_encoder
 
 LEAST_DEV = 20
@@ -54,7 +55,7 @@ class TuneRetriever:
     """
 
     config: RetrieverConfig = field(default_factory=RetrieverConfig)
-    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=5e-5))
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     mining: MiningConfig = field(default_factory=MiningConfig)
     device: DeviceName = "auto"
     lines: Sequence[ExampleLine] = ()
