@@ -1,12 +1,13 @@
 """Which product a page of ``ray_docs`` is about, and what a label of ``product_questions.jsonl`` means.
 
 Ray's documentation keeps each library in a top folder, which is also the ``product`` field of
-``sections.jsonl``; the labels of questions are the same words. Eight folders are products, since questions are
-labelled with these:
+``sections.jsonl``; the labels of questions are the same words. Eight folders are products, because questions
+are labelled with these:
 
-- the others are no product: ``_includes``, ``_templates``, ``index``, ``ray-contribute`` and ``ray-references``
-  are parts of the site, ``ray-overview``, ``ray-air``, ``ray-security``, ``ray-more-libs`` and ``templates``
-  tell of several libraries at once, and no question is labelled ``workflows``;
+- the others are no product: ``_includes``, ``_templates``, ``index``, ``ray-contribute`` and
+  ``ray-references`` are parts of the site, ``ray-overview``, ``ray-air``, ``ray-security``,
+  ``ray-more-libs`` and ``templates`` tell of several libraries at once, and no question is labelled
+  ``workflows``;
 - the label ``other`` means that a question is about none of them.
 """
 
