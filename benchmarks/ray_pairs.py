@@ -37,27 +37,28 @@ def main() -> None:
     documents = load_settings().home / "suites" / "ray" / "documents"
     if not documents.is_dir():
         sys.exit(f"error: {documents} is missing; run first: make suite-ray DATA={data}")
-    sections = {row["id"]: row["text"] for row in _rows(data / "sections.jsonl")}
+    sections = {row["id"]: row["text"] for row in rows(data / "sections.jsonl")}
     finders: dict[str, tuple[str, TextFinder] | None] = {}
     written = 0
-    questions = _rows(data / "questions_train.jsonl")
+    questions = rows(data / "questions_train.jsonl")
     for row in questions:
         page = row["gold_page"]
         if page not in finders:
-            finders[page] = _finder(documents, page)
+            finders[page] = finder(documents, page)
         found = finders[page]
-        answer = None if found is None else _answer(sections.get(row["gold_section"], ""), found[1])
-        if found is not None and answer is not None:
-            print(json.dumps({"question": row["question"], "answer": answer, "uri": found[0]}))
+        told = None if found is None else answer(sections.get(row["gold_section"], ""), found[1])
+        if found is not None and told is not None:
+            print(json.dumps({"question": row["question"], "answer": told, "uri": found[0]}))
             written += 1
     print(f"{written} of {len(questions)} questions have their answer in a document", file=sys.stderr)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def rows(path: Path) -> list[dict[str, str]]:
+    """The objects of a file of JSON lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _finder(documents: Path, page: str) -> tuple[str, TextFinder] | None:
+def finder(documents: Path, page: str) -> tuple[str, TextFinder] | None:
     """The address of a page's document in the suite, and its text to search."""
     for ending in ENDINGS:
         relative = Path(page.removeprefix(ADDRESS)).with_suffix(ending)
@@ -68,7 +69,8 @@ def _finder(documents: Path, page: str) -> tuple[str, TextFinder] | None:
     return None
 
 
-def _answer(section: str, finder: TextFinder) -> str | None:
+def answer(section: str, finder: TextFinder) -> str | None:
+    """The first paragraph of a section that stands in a document, at most 600 characters of it."""
     paragraphs = [part for part in re.split(r"\n\s*\n", section) if len(part.strip()) >= FEWEST_LETTERS]
     for paragraph in paragraphs[:PARAGRAPHS_TRIED]:
         words = " ".join(paragraph.split())[:MOST_LETTERS]

@@ -93,11 +93,11 @@ def _check_ids(first: set[str], second: set[str]) -> None:
     if first == second:
         return
     parts = [
-        f"{len(ids)} only in the {which} ({', '.join(sorted(ids)[:_NAMED])}{', ...' if len(ids) > _NAMED else ''})"
+        f"{len(ids)} only in the {which}, for instance {', '.join(sorted(ids)[:_NAMED])}"
         for which, ids in (("first", first - second), ("second", second - first))
         if ids
     ]
-    raise NotComparable(f"the runs were asked different questions: {'; '.join(parts)}; evaluate both anew")
+    raise NotComparable(f"the runs were asked different questions: {'; '.join(parts)}. Evaluate both anew")
 
 
 def _difference(name: str, pairs: Sequence[tuple[Outcome, Outcome]]) -> Difference:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from finetune.suites import Question
+from finetune.suites import GoldPassage, Question
 
 Split = Literal["train", "dev", "test"]
 
@@ -82,12 +82,18 @@ def _as_pair(row: dict[str, Any]) -> ApprovedPair:
 
 
 def as_questions(pairs: Iterable[ApprovedPair]) -> list[Question]:
-    """Pairs as questions of an evaluation: gold are the documents that the answers rest on."""
+    """Pairs as questions of an evaluation: gold is what their answers rest on."""
     return [
         Question(
             id=pair.id,
             question=pair.question,
             gold_documents=tuple(dict.fromkeys(one.uri for one in pair.evidence)),
+            gold_passages=tuple(
+                GoldPassage(uri=one.uri, quote=one.quote) for one in pair.evidence if one.quote.strip()
+            ),
+            answers=(pair.answer,),
+            product=pair.product,
+            origin=pair.origin,
         )
         for pair in pairs
     ]

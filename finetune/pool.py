@@ -79,31 +79,33 @@ def make_pool(
 
 
 def read_pool(lines: Iterable[str]) -> Pool:
-    """A general pool from JSON lines ``{"question", "passage"}``: each passage answers its question.
+    """A general pool from JSON lines ``{"passage", "question"?}``: each passage answers its question.
 
     Raises:
-        ExamplesInvalid: Names the first line that is wrong, or says that there are too few.
+        ExamplesInvalid: Names the first line that is wrong, or says that there are too few questions.
     """
-    rows: list[tuple[str, str]] = []
+    passages: dict[str, None] = {}
+    asked: list[tuple[str, str]] = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            question, passage = row["question"], row["passage"]
-            if not all(isinstance(text, str) and text.strip() for text in (question, passage)):
-                raise ValueError("question and passage must be texts")  # noqa: TRY301 - one place words it
-            rows.append((question, passage))
-        except (ValueError, KeyError, TypeError) as error:
+            passage, question = row["passage"], row.get("question")
+            if not all(isinstance(one, str) and one.strip() for one in (passage, question or passage)):
+                raise ValueError("passage and question must be texts")  # noqa: TRY301 - one place words it
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ExamplesInvalid(f"line {number}: {error!r}; see docs/learning.md for the form") from error
-    if len(rows) < DEPTH:
-        raise ExamplesInvalid(f"{len(rows)} general questions are too few, {DEPTH} is the least")
-    texts = list(dict.fromkeys(passage for _question, passage in rows))
+        passages[passage] = None
+        if question:
+            asked.append((question, passage))
+    if len(asked) < DEPTH:
+        raise ExamplesInvalid(f"{len(asked)} general questions are too few, {DEPTH} is the least")
     return Pool(
-        questions=[question for question, _passage in rows],
-        gold=[frozenset((passage,)) for _question, passage in rows],
-        documents=texts,
-        texts=texts,
+        questions=[question for question, _passage in asked],
+        gold=[frozenset((passage,)) for _question, passage in asked],
+        documents=list(passages),
+        texts=list(passages),
     )
 
 

@@ -72,9 +72,13 @@ class Question(_Row):
     @model_validator(mode="after")
     def _has_gold_if_answerable(self) -> Self:
         if self.answerable and not self.gold_uris:
-            raise ValueError("gold_documents and gold_passages are both empty; name one, or set answerable false")
+            raise ValueError(
+                "gold_documents and gold_passages are both empty; name one, or set answerable false"
+            )
         if not self.answerable and self.gold_uris:
-            raise ValueError("it is not answerable, and yet has gold_documents or gold_passages; drop one of both")
+            raise ValueError(
+                "it is not answerable, and yet has gold_documents or gold_passages; drop one of both"
+            )
         return self
 
     @property

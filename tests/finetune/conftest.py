@@ -1,0 +1,31 @@
+"""A very small encoder of the same kind as the real one, so that many steps take seconds."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+
+@pytest.fixture(scope="session")
+def small_encoder(encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two layers of width 32 with random weights and the real tokenizer."""
+    folder = tmp_path_factory.mktemp("small-encoder")
+    tokenizer = AutoTokenizer.from_pretrained(encoder_folder)
+    torch.manual_seed(7)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=128,
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    transformer = Transformer(str(folder / "bert"), max_seq_length=64)
+    model = SentenceTransformer(modules=[transformer, Pooling(32, "mean"), Normalize()], device="cpu")
+    model.save(str(folder / "encoder"), create_model_card=False)
+    return folder / "encoder"
