@@ -1,6 +1,6 @@
 """From a question to passages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.db.documents import list_products
@@ -9,7 +9,7 @@ from app.db.session import Database
 from retriever.encoder import Encoder
 from retriever.index import Index
 from retriever.matches import QuestionMatch
-from retriever.search import SearchConfig, search_all
+from retriever.search import SearchConfig, SearchResult, search_all
 
 NEAREST_QUESTIONS = 3  # the nearest may be another question than was asked; see app/qa/curating.py
 
@@ -101,18 +101,7 @@ def find_passages(
     """
     with database.reading() as session:
         known = list_products(session)
-    wanted = None if products is None else _product_ids(known, products)
-    result = search_all(
-        live.index,
-        encoder,
-        question,
-        k=k,
-        questions=NEAREST_QUESTIONS,
-        config=config,
-        hidden_documents=live.hidden_documents,
-        hidden_pairs=live.hidden_pairs,
-        products=wanted,
-    )
+    result = search_live(live, encoder, question, k=k, products=products, known=known, config=config)
     hits = result.hits
     with database.reading() as session:
         views = get_passages(session, [hit.passage_id for hit in hits])
@@ -142,7 +131,44 @@ def find_passages(
     return Found(index_version=live.id, subjects=subjects, hits=found, questions=tuple(result.questions))
 
 
-def _product_ids(known: dict[str, str], wanted: Sequence[str]) -> list[str]:
+def search_live(
+    live: LiveIndex,
+    encoder: Encoder,
+    question: str,
+    *,
+    k: int,
+    products: Sequence[str] | None,
+    known: Mapping[str, str],
+    config: SearchConfig,
+) -> SearchResult:
+    """The search itself, without reading texts from the database; evaluations measure this.
+
+    Args:
+        live: The index to search.
+        encoder: The encoder that the index was built with.
+        question: Any text.
+        k: Most passages wanted.
+        products: Names of the only products to search, in any case; None for all.
+        known: Name to id of every product.
+        config: How to search.
+
+    Raises:
+        ProductUnknown: Names the products that there are.
+    """
+    return search_all(
+        live.index,
+        encoder,
+        question,
+        k=k,
+        questions=NEAREST_QUESTIONS,
+        config=config,
+        hidden_documents=live.hidden_documents,
+        hidden_pairs=live.hidden_pairs,
+        products=None if products is None else _product_ids(known, products),
+    )
+
+
+def _product_ids(known: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
     by_name = {name.casefold(): product_id for name, product_id in known.items()}
     for name in wanted:
         if name.casefold() not in by_name:
