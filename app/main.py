@@ -34,6 +34,7 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = await run_in_threadpool(build_services, settings, models)
+        services.search_log.start()
         engine = JobEngine(services)
         await run_in_threadpool(engine.start)
         queue = JobQueue(services)
@@ -44,7 +45,7 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         await run_in_threadpool(warming.join)  # a thread that loads a model must not outlive the process
         await run_in_threadpool(queue.close)
         await run_in_threadpool(engine.stop)
-        services.close()
+        await run_in_threadpool(services.close)
 
     app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)
     add_problem_handlers(app)

@@ -72,6 +72,12 @@ class Settings(BaseSettings):
     curated_similarity: float = Field(
         default=0.92, gt=0, description="Least cosine of a question and a curated pair's; >1 never."
     )
+    record_searches: bool = Field(
+        default=True, description="Remember searches over HTTP, so that clicks can be learnt from."
+    )
+    kept_searches_days: int = Field(
+        default=90, ge=1, le=36_500, description="Days after which searches without interactions are removed."
+    )
     kept_indexes: int = Field(default=2, ge=1, description="Index versions kept beside the live one.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

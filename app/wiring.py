@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import Engine
@@ -17,6 +17,7 @@ from app.db.pair_evidence import withdrawn_pairs
 from app.db.session import Database, migrate, open_engine
 from app.downloads import Progress
 from app.qa.gaps import Gap, find_gaps
+from app.search_log import SearchLog
 from app.searching import Found, LiveIndex, find_passages
 from app.settings import Settings
 from generator.answers import AnswerConfig
@@ -159,6 +160,7 @@ class Services:
     def __init__(self, settings: Settings, engine: Engine, models: Models) -> None:
         self.settings = settings
         self.database = Database(engine)
+        self.search_log = SearchLog(self.database, kept=timedelta(days=settings.kept_searches_days))
         self._models = models
         self._opened: tuple[str, Index] | None = None
         self._opening = threading.Lock()
@@ -275,7 +277,8 @@ class Services:
         return self._models.are_loaded
 
     def close(self) -> None:
-        """Give back the database's connections."""
+        """Write what is left of the search log, and give back the database's connections."""
+        self.search_log.close()
         self.database.close()
 
 

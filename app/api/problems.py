@@ -16,8 +16,10 @@ from starlette.exceptions import HTTPException
 from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
 from app.db.documents import DocumentNotFound
+from app.db.interactions import CitationNotFound, PassageNotShown
 from app.db.pair_reviews import EvidenceInvalid
 from app.db.pairs import PairNotFound
+from app.db.searches import SearchNotFound
 from app.ingesting import UploadTooLarge
 from app.searching import ProductUnknown
 from app.wiring import Busy, JobNotFound, NotReady
@@ -32,6 +34,7 @@ TYPE_PREFIX = "urn:footnote:problem:"
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
     AnswerNotFound: (404, "answer-not-found"),
     DocumentNotFound: (404, "document-not-found"),
+    SearchNotFound: (404, "search-not-found"),
     PairNotFound: (404, "qa-pair-not-found"),
     JobNotFound: (404, "job-not-found"),
     UploadTooLarge: (413, "upload-too-large"),
@@ -40,6 +43,8 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     IngestError: (422, "unreadable-file"),
     EvidenceInvalid: (422, "invalid-evidence"),
     ProductUnknown: (422, "unknown-product"),
+    PassageNotShown: (422, "passage-not-shown"),
+    CitationNotFound: (422, "unknown-citation"),
     PromptTooLong: (422, "prompt-too-long"),
     DataError: (422, "invalid-request"),
     Busy: (503, "busy"),

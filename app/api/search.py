@@ -1,5 +1,6 @@
 """``/v1/search``: passages for a question."""
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from fastapi import APIRouter
@@ -8,7 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.dependencies import UsesServices
 from app.api.fields import NotBlank, Question
 from app.api.problems import described
+from app.db.searches import SearchRecord
 from app.db.tables import new_id
+from app.searching import Found
+from app.wiring import Services
 
 router = APIRouter(prefix="/v1", tags=["search"])
 
@@ -50,7 +54,9 @@ class HitResponse(BaseModel):
 class SearchResponse(BaseModel):
     """Passages, best first."""
 
-    search_id: str
+    search_id: str | None = Field(
+        description="What a click names in `POST /v1/interactions`; null where searches are not recorded."
+    )
     index_version: str
     products: list[str]
     hits: list[HitResponse]
@@ -61,8 +67,21 @@ def search(request: SearchRequest, services: UsesServices) -> SearchResponse:
     """Find the passages that fit a question best."""
     found = services.search(request.question, k=request.k, products=request.products)
     return SearchResponse(
-        search_id=new_id("srch"),
+        search_id=_record(services, request.question, found),
         index_version=found.index_version,
         products=request.products or [],
         hits=[HitResponse.model_validate(hit) for hit in found.hits],
     )
+
+
+def _record(services: Services, question: str, found: Found) -> str | None:
+    """Put a search on record, so that clicks can name it; its id, or None where it is not recorded."""
+    record = SearchRecord(
+        id=new_id("srch"),
+        created_at=datetime.now(UTC),
+        question=question,
+        index_version=found.index_version,
+        shown=tuple(hit.passage_id for hit in found.hits),
+    )
+    is_recorded = services.settings.record_searches and services.search_log.record(record)
+    return record.id if is_recorded else None

@@ -1,4 +1,4 @@
-"""What readers said of answers, and the questions that went badly."""
+"""What readers clicked on and said, and the questions that went badly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,27 +8,141 @@ from typing import Literal
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.db.answers import AnswerNotFound
+from app.db.answers import AnswerNotFound, cited_passages
+from app.db.searches import shown_passages
 from app.db.tables import Answer, Interaction, new_id
 
 Thumb = Literal["up", "down"]
 
 
-def add_interaction(
+class PassageNotShown(Exception):
+    """An interaction is with a passage that the search did not show."""
+
+    def __init__(self, search_id: str, passage_id: str) -> None:
+        super().__init__(
+            f"the search {search_id!r} did not show the passage {passage_id!r}; name a passage_id of its hits"
+        )
+
+
+class CitationNotFound(Exception):
+    """An interaction is with a footnote that the answer does not have."""
+
+    def __init__(self, answer_id: str, citation: int, known: Sequence[int]) -> None:
+        numbers = f"has the footnotes {', '.join(map(str, known))}" if known else "has no footnotes"
+        super().__init__(f"the answer {answer_id!r} has no footnote {citation}: it {numbers}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """Where an interaction is on record.
+
+    Attributes:
+        id: Its id.
+        is_new: False for a click that was on record already.
+    """
+
+    id: str
+    is_new: bool
+
+
+def click_hit(session: Session, search_id: str, passage_id: str, *, now: datetime) -> Recorded:
+    """Record that a reader opened a passage that a search showed; once, however often it is opened.
+
+    Raises:
+        SearchNotFound: If there is no such search.
+        PassageNotShown: If it did not show this passage.
+    """
+    position = _position(session, search_id, passage_id)
+    row = Interaction(
+        created_at=now, kind="click", search_id=search_id, passage_id=passage_id, position=position
+    )
+    return _click(session, row)
+
+
+def rate_hit(
+    session: Session, search_id: str, passage_id: str, thumb: Thumb, comment: str | None, *, now: datetime
+) -> Recorded:
+    """Record a thumb for a passage that a search showed; learning goes by the last of several.
+
+    Raises:
+        SearchNotFound: If there is no such search.
+        PassageNotShown: If it did not show this passage.
+    """
+    position = _position(session, search_id, passage_id)
+    row = Interaction(
+        created_at=now,
+        kind="thumb",
+        search_id=search_id,
+        passage_id=passage_id,
+        position=position,
+        thumb=thumb,
+        comment=comment,
+    )
+    return _add(session, row)
+
+
+def click_citation(session: Session, answer_id: str, citation: int, *, now: datetime) -> Recorded:
+    """Record that a reader opened a footnote of an answer; once, however often it is opened.
+
+    Raises:
+        AnswerNotFound: If there is no such answer.
+        CitationNotFound: If it has no footnote of this number.
+    """
+    answer = _answer(session, answer_id)
+    cited = cited_passages(session, answer)
+    if citation not in cited:
+        raise CitationNotFound(answer_id, citation, sorted(cited))
+    row = Interaction(
+        created_at=now, kind="click", answer_id=answer_id, passage_id=cited[citation], position=citation
+    )
+    return _click(session, row)
+
+
+def rate_answer(
     session: Session, answer_id: str, thumb: Thumb, comment: str | None, *, now: datetime
-) -> str:
-    """Record a thumb for an answer; its id.
+) -> Recorded:
+    """Record a thumb for an answer; learning goes by the last of several.
 
     Raises:
         AnswerNotFound: If there is no such answer.
     """
-    if session.get(Answer, answer_id) is None:
+    _answer(session, answer_id)
+    row = Interaction(created_at=now, kind="thumb", answer_id=answer_id, thumb=thumb, comment=comment)
+    return _add(session, row)
+
+
+def _position(session: Session, search_id: str, passage_id: str) -> int:
+    """The place, from 1, at which a search showed a passage."""
+    shown = list(shown_passages(session, search_id))
+    if passage_id not in shown:
+        raise PassageNotShown(search_id, passage_id)
+    return shown.index(passage_id) + 1
+
+
+def _answer(session: Session, answer_id: str) -> Answer:
+    row = session.get(Answer, answer_id, with_for_update=True)
+    if row is None:
         raise AnswerNotFound(answer_id)
-    row = Interaction(
-        id=new_id("int"), created_at=now, kind="thumb", answer_id=answer_id, thumb=thumb, comment=comment
+    return row
+
+
+def _click(session: Session, row: Interaction) -> Recorded:
+    """Add a click, once: of two at the same moment, one waits for the lock on their search or answer."""
+    known = session.scalar(
+        select(Interaction.id).where(
+            Interaction.kind == "click",
+            Interaction.search_id.is_not_distinct_from(row.search_id),
+            Interaction.answer_id.is_not_distinct_from(row.answer_id),
+            Interaction.passage_id == row.passage_id,
+        )
     )
+    return _add(session, row) if known is None else Recorded(id=known, is_new=False)
+
+
+def _add(session: Session, row: Interaction) -> Recorded:
+    row.id = new_id("int")
     session.add(row)
-    return row.id
+    return Recorded(id=row.id, is_new=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
