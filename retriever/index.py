@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from retriever.arrays import RowMask, Rows, Vectors
+from retriever.documents import DocumentIndex, open_documents, write_documents
 from retriever.errors import DimensionMismatch, EncoderMismatch, EntriesMismatch, IndexDamaged, IndexExists
 from retriever.manifest import (
     FORMAT,
@@ -34,6 +35,7 @@ from retriever.words import WordIndex, open_words, write_words
 _ENTRIES = "entries.json"
 _VECTORS = "vectors.faiss"
 _WORDS = "words"
+_DOCUMENTS = "documents.npy"
 _QUESTIONS = "questions"
 _NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 
@@ -68,6 +70,7 @@ class Index:
         vectors: One vector per row.
         words: One bag of words per row: the passage's and those of the questions that it answers.
         questions: The questions of QA pairs, which lead to rows.
+        documents: Which document each row belongs to, and where each document points.
         passage_ids: The passage of each row.
         document_ids: The document of each row.
         rows_by_document: The rows of each document, rising.
@@ -79,6 +82,7 @@ class Index:
     vectors: VectorIndex
     words: WordIndex
     questions: QuestionIndex
+    documents: DocumentIndex
     passage_ids: Sequence[str]
     document_ids: Sequence[str]
     rows_by_document: Mapping[str, Rows]
@@ -155,6 +159,7 @@ def build_index(
         building.mkdir(parents=True)
         _write_entries(building / _ENTRIES, entries)
         write_vectors(building / _VECTORS, vectors, dimension=dimension)
+        write_documents(building / _DOCUMENTS, [entry.document_id for entry in entries], vectors)
         write_questions(building / _QUESTIONS, questions, question_vectors, rows, dimension=dimension)
         write_words(building / _WORDS, [entry.text for entry in entries])
         manifest = Manifest(
@@ -231,6 +236,7 @@ def open_index(directory: Path, *, encoder_fingerprint: str) -> Index:
         vectors=open_vectors(directory / _VECTORS),
         words=open_words(directory / _WORDS),
         questions=open_questions(directory / _QUESTIONS),
+        documents=open_documents(directory / _DOCUMENTS, columns["documents"]),
         passage_ids=columns["passages"],
         document_ids=columns["documents"],
         rows_by_document=_rows_by(columns["documents"]),

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import numpy as np
+
 from retriever.arrays import Ranking, RowMask, Vectors
 from retriever.index import Index
 
@@ -86,7 +88,7 @@ def rank_evidence(
     passages: RowMask | None,
     questions: RowMask | None,
     matches: int,
-) -> tuple[list[int], Ranking]:
+) -> tuple[Ranking, Ranking]:
     """Passages by the nearest question that rests on them; those of one question in its own order.
 
     Args:
@@ -99,7 +101,8 @@ def rank_evidence(
         matches: Most questions wanted beside the passages, however near they are.
 
     Returns:
-        Rows of passages, each once, and the nearest questions.
+        Passages, each once with the cosine of the nearest question that rests on it, and the nearest
+        questions.
 
     Raises:
         DimensionMismatch: If the query is not the index's encoder's.
@@ -107,10 +110,17 @@ def rank_evidence(
     wanted = max(matches, _OVERFETCH * depth)
     while True:
         ranking = index.questions.vectors.search(query, k=wanted, allowed=questions)[0]
-        near = ranking.rows[ranking.scores >= minimum_cosine].tolist()
-        named = dict.fromkeys(passage for row in near for passage in _shown(index, row, passages))
-        if len(named) >= depth or len(near) < wanted:
-            return list(named)[:depth], Ranking(ranking.rows[:matches], ranking.scores[:matches])
+        near = int(np.count_nonzero(ranking.scores >= minimum_cosine))
+        named: dict[int, float] = {}
+        for row, cosine in zip(ranking.rows[:near].tolist(), ranking.scores[:near].tolist(), strict=True):
+            for passage in _shown(index, row, passages):
+                named.setdefault(passage, cosine)
+        if len(named) >= depth or near < wanted:
+            evidence = Ranking(
+                np.array(list(named)[:depth], dtype=np.int64),
+                np.array(list(named.values())[:depth], dtype=np.float32),
+            )
+            return evidence, Ranking(ranking.rows[:matches], ranking.scores[:matches])
         wanted *= 2
 
 

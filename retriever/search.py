@@ -1,18 +1,19 @@
-"""From a question to hits: ask vectors, words and the questions of QA pairs, merge by rank."""
+"""From a question to hits: ask vectors, words and the questions of QA pairs, and weigh what they say."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from retriever.arrays import RowMask, Vectors
+from retriever.arrays import Vectors
+from retriever.candidates import Candidates, find_candidates
 from retriever.encoder import Encoder
-from retriever.fusion import RANK_DAMPING, FusedItem, reciprocal_rank_fusion
 from retriever.index import Index
-from retriever.matches import QuestionMatch, describe_matches, rank_evidence
+from retriever.matches import QuestionMatch, describe_matches
 
 Via = Literal["dense", "bm25", "qa"]
 _SOURCES: tuple[Via, ...] = ("dense", "bm25", "qa")
@@ -20,40 +21,60 @@ _SOURCES: tuple[Via, ...] = ("dense", "bm25", "qa")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchConfig:
-    """How a search is done.
+    """How a search is done: a passage's score is the weighted sum of its `retriever.candidates.SIGNALS`.
 
     Attributes:
-        depth: Passages that each retriever names before they are merged; raised to the number of hits
-            wanted where that is more.
-        rank_damping: k of reciprocal rank fusion.
-        dense_weight: Worth of the ranking by vectors; 0 leaves it out.
-        bm25_weight: Worth of the ranking by words; 0 leaves it out.
-        qa_weight: Worth of the ranking by the questions of QA pairs; 0 leaves it out.
+        depth: Passages that vectors and words each name before they are scored; raised to the number of
+            hits wanted where that is more.
+        dense_weight: Worth of the passage's vector; 0 lets vectors name no passage.
+        bm25_weight: Worth of the passage's words; 0 lets words name no passage.
+        document_weight: Worth of the whole document's vector.
+        document_bm25_weight: Worth of the whole document's words.
+        qa_weight: Worth of the questions of QA pairs; 0 lets them name no passage.
         qa_depth: Most passages that questions name.
         qa_minimum_cosine: Questions further from what was asked than this name no passage.
         passages_per_document: Most passages of one document among the hits; None for no limit.
     """
 
     depth: int = 100
-    rank_damping: int = RANK_DAMPING
+    # The weights were chosen on users' questions (docs/benchmarks.md): what people ask is answered by a
+    # page that is about it, while questions made from one passage are best found without documents.
     dense_weight: float = 1.0
-    bm25_weight: float = 1.0
-    # Questions that match weakly drown passages: with weight 1 and no least cosine, hit@10 of users'
-    # questions fell below that of passages alone. The weight was chosen on held-out pairs, where 0.5
-    # costs twice the MRR@10 of 0.25 when the pair that was asked for is missing: docs/benchmarks.md.
-    qa_weight: float = 0.25
+    bm25_weight: float = 0.2
+    document_weight: float = 0.3
+    document_bm25_weight: float = 0.1
+    qa_weight: float = 0.1
     qa_depth: int = 10
     qa_minimum_cosine: float = 0.6
     passages_per_document: int | None = None
 
     def __post_init__(self) -> None:
-        weights = self.dense_weight, self.bm25_weight, self.qa_weight
-        if self.depth < 1 or self.rank_damping < 0 or min(weights) < 0 or max(weights) == 0:
-            raise ValueError(f"need depth >= 1, rank_damping >= 0 and weights >= 0, one above 0, got {self}")
-        if self.qa_depth < 1 or not -1 <= self.qa_minimum_cosine <= 1:
-            raise ValueError(f"need qa_depth >= 1 and qa_minimum_cosine from -1 to 1, got {self}")
+        if self.depth < 1 or self.weights.min() < 0 or not self.sources:
+            raise ValueError(
+                f"need depth >= 1 and weights >= 0, that of vectors, words or questions above 0, got {self}"
+            )
+        if self.qa_depth < 1 or not -1 <= self.qa_minimum_cosine < 1:
+            raise ValueError(f"need qa_depth >= 1 and qa_minimum_cosine from -1 to below 1, got {self}")
         if self.passages_per_document is not None and self.passages_per_document < 1:
             raise ValueError(f"need passages_per_document >= 1 or None, got {self.passages_per_document}")
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """(len(SIGNALS),), in the order of `retriever.candidates.SIGNALS`."""
+        weights = (
+            self.dense_weight,
+            self.bm25_weight,
+            self.document_weight,
+            self.document_bm25_weight,
+            self.qa_weight,
+        )
+        return np.array(weights, dtype=np.float32)
+
+    @property
+    def sources(self) -> tuple[Via, ...]:
+        """What may name passages."""
+        worth = zip(_SOURCES, (self.dense_weight, self.bm25_weight, self.qa_weight), strict=True)
+        return tuple(source for source, weight in worth if weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +83,12 @@ class Hit:
 
     Attributes:
         rank: Its place, from 1.
-        score: Fused reciprocal rank; larger is better. It compares hits of one search and nothing else.
+        score: Weighted sum of signals; larger is better. It compares hits of one search and nothing else.
         cosine: Cosine of question and passage in [-1, 1], whoever found the passage. It compares across
             searches with the same encoder.
         passage_id: The passage.
         document_id: Its document.
-        via: Which retrievers named it.
+        via: Which sources named it.
     """
 
     rank: int
@@ -91,11 +112,6 @@ class SearchResult:
     questions: list[QuestionMatch]
 
 
-class _Candidate(NamedTuple):
-    row: int
-    fused: FusedItem
-
-
 def search(
     index: Index,
     encoder: Encoder,
@@ -110,7 +126,7 @@ def search(
 ) -> list[Hit]:
     """The ``k`` passages that fit a question best.
 
-    Hits are passages by falling fused score, ties by passage id. A document therefore stands where its
+    Hits are passages by falling score, ties by passage id. A document therefore stands where its
     best passage stands, and its other passages follow where their own score puts them: they are not
     drawn together. For a ranking of documents, keep each document's first hit (`rank_documents`).
 
@@ -170,21 +186,25 @@ def search_all(
         return SearchResult(hits=[], questions=[])
     allowed = index.allowed_rows(hidden_documents=hidden_documents, products=products)
     query = encoder.encode_queries([question]) if query is None else query  # (1, dimension)
-    named, nearest = rank_evidence(
+    candidates = find_candidates(
         index,
         query,
-        depth=config.qa_depth if config.qa_weight else 0,
-        minimum_cosine=config.qa_minimum_cosine,
-        passages=allowed,
-        questions=index.questions.allowed_rows(passages=allowed, hidden_pairs=hidden_pairs),
-        matches=questions,
+        question,
+        sources=config.sources,
+        depth=max(k, config.depth),
+        qa_depth=config.qa_depth,
+        qa_minimum_cosine=config.qa_minimum_cosine,
+        questions=questions,
+        allowed=allowed,
+        allowed_questions=index.questions.allowed_rows(passages=allowed, hidden_pairs=hidden_pairs),
     )
-    candidates = _candidates(
-        index, query, question, named, allowed=allowed, depth=max(k, config.depth), config=config
-    )
-    best = list(islice(_limited(index, candidates, config.passages_per_document), k))
+    hits = _hits(index, candidates, config)
     return SearchResult(
-        hits=_hits(index, query, best), questions=describe_matches(index, nearest, passages=allowed)
+        hits=[
+            replace(hit, rank=rank)
+            for rank, hit in enumerate(islice(_limited(hits, config.passages_per_document), k), start=1)
+        ],
+        questions=describe_matches(index, candidates.nearest, passages=allowed),
     )
 
 
@@ -193,56 +213,29 @@ def rank_documents(hits: Sequence[Hit]) -> list[str]:
     return list(dict.fromkeys(hit.document_id for hit in hits))
 
 
-def _candidates(
-    index: Index,
-    query: Vectors,
-    question: str,
-    named: Sequence[int],
-    *,
-    allowed: RowMask | None,
-    depth: int,
-    config: SearchConfig,
-) -> list[_Candidate]:
-    """What vectors and words name, and what questions ``named``, best first."""
-    dense: list[int] = []
-    if config.dense_weight:
-        dense = index.vectors.search(query, k=depth, allowed=allowed)[0].rows.tolist()
-    words: list[int] = []
-    if config.bm25_weight:
-        words = index.words.search(question, k=depth, allowed=allowed).rows.tolist()
-    rankings = dense, words, named
-    rows = {index.passage_ids[row]: row for ranking in rankings for row in ranking}
-    fused = reciprocal_rank_fusion(
-        [[index.passage_ids[row] for row in ranking] for ranking in rankings],
-        k=config.rank_damping,
-        weights=(config.dense_weight, config.bm25_weight, config.qa_weight),
-    )
-    return [_Candidate(rows[item.item], item) for item in fused]
-
-
-def _limited(
-    index: Index, candidates: Iterable[_Candidate], most_per_document: int | None
-) -> Iterator[_Candidate]:
-    """Candidates, without those that come after a document's share is used up."""
-    shown: Counter[str] = Counter()
-    for candidate in candidates:
-        document = index.document_ids[candidate.row]
-        if most_per_document is None or shown[document] < most_per_document:
-            shown[document] += 1
-            yield candidate
-
-
-def _hits(index: Index, query: Vectors, candidates: Sequence[_Candidate]) -> list[Hit]:
-    stored = index.vectors.at(np.array([candidate.row for candidate in candidates], dtype=np.int64))
-    cosines = (stored @ query[0]).clip(-1, 1)  # (hits,)
-    return [
+def _hits(index: Index, candidates: Candidates, config: SearchConfig) -> list[Hit]:
+    """All candidates by falling score, ties by passage id."""
+    scores = candidates.signals @ config.weights  # (candidates,)
+    hits = [
         Hit(
-            rank=rank,
-            score=candidate.fused.score,
-            cosine=float(cosine),
-            passage_id=candidate.fused.item,
-            document_id=index.document_ids[candidate.row],
-            via=tuple(_SOURCES[source] for source in candidate.fused.sources),
+            rank=0,
+            score=score,
+            cosine=cosine,
+            passage_id=index.passage_ids[row],
+            document_id=index.document_ids[row],
+            via=tuple(source for source in _SOURCES if row in candidates.named[source]),
         )
-        for rank, (candidate, cosine) in enumerate(zip(candidates, cosines, strict=True), start=1)
+        for row, score, cosine in zip(
+            candidates.rows.tolist(), scores.tolist(), candidates.signals[:, 0].tolist(), strict=True
+        )
     ]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))
+
+
+def _limited(hits: Iterable[Hit], most_per_document: int | None) -> Iterator[Hit]:
+    """Hits, without those that come after a document's share is used up."""
+    shown: Counter[str] = Counter()
+    for hit in hits:
+        if most_per_document is None or shown[hit.document_id] < most_per_document:
+            shown[hit.document_id] += 1
+            yield hit

@@ -2,13 +2,14 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import bm25s
 import numpy as np
 
-from retriever.arrays import Ranking, RowMask, rank_rows
+from retriever.arrays import Ranking, RowMask, Rows, Scores, rank_rows
 
 TERM_SATURATION = 1.2
 """BM25's k1: how soon a word that comes again stops adding."""
@@ -131,10 +132,48 @@ class WordIndex:
             k: Most rows wanted, at least 1.
             allowed: Rows that may be returned; None for all of them.
         """
-        numbers = self._index.get_tokens_ids(list(dict.fromkeys(words(question))))
-        if not numbers:
-            return rank_rows(np.empty(0, np.int64), np.empty(0, np.float32))
-        scores = self._index.get_scores_from_ids(numbers)
+        return self.rank(self.scores(self.tokens(question)), k=k, allowed=allowed)
+
+    def tokens(self, question: str) -> list[int]:
+        """The distinct words of a question that any row has, as numbers of this index."""
+        numbers: list[int] = self._index.get_tokens_ids(list(dict.fromkeys(words(question))))
+        return numbers
+
+    def scores(self, tokens: Sequence[int]) -> Scores:
+        """(rows,) BM25 of every row for some words; 0 where it has none of them."""
+        if not tokens:
+            return np.zeros(len(self), dtype=np.float32)
+        found: Scores = self._index.get_scores_from_ids(list(tokens))
+        return found
+
+    def document_scores(self, tokens: Sequence[int], numbers: Rows, count: int) -> Scores:
+        """(count,) for each document the BM25 of its best row for each word, summed over the words.
+
+        A document is found by words that stand in different passages of it, and is not found the better
+        for being long.
+
+        Args:
+            tokens: Words, from `tokens`.
+            numbers: (rows,), the document of each row.
+            count: How many documents there are.
+        """
+        total = np.zeros(count, dtype=np.float32)
+        for token in tokens:
+            start, end = self._index.scores["indptr"][token : token + 2]
+            best = np.zeros(count, dtype=np.float32)
+            rows = self._index.scores["indices"][start:end]
+            np.maximum.at(best, numbers[rows], self._index.scores["data"][start:end])
+            total += best
+        return total
+
+    def rank(self, scores: Scores, *, k: int, allowed: RowMask | None = None) -> Ranking:
+        """The ``k`` best rows of some scores, without those that have none.
+
+        Args:
+            scores: (rows,), from `scores`.
+            k: Most rows wanted, at least 1.
+            allowed: Rows that may be returned; None for all of them.
+        """
         rows = np.flatnonzero(scores > 0 if allowed is None else (scores > 0) & allowed)
         if len(rows) > k:
             least = np.partition(scores[rows], -k)[-k]

@@ -36,7 +36,7 @@ class HitResponse(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
     rank: int
-    score: float = Field(description="Fused reciprocal rank; compares hits of one search only.")
+    score: float = Field(description="Weighted sum of signals; compares hits of one search only.")
     passage_id: str
     document_id: str
     document_version: int

@@ -187,7 +187,7 @@ def test_evidence_stands_at_its_nearest_question(
         "hidden_documents": hidden_documents,
     }
     passages, allowed = masks(index, hidden)
-    rows, nearest = rank_evidence(
+    evidence, nearest = rank_evidence(
         index,
         query,
         depth=depth,
@@ -197,7 +197,9 @@ def test_evidence_stands_at_its_nearest_question(
         matches=matches,
     )
     expected = by_hand(questions, vectors, query, **hidden)
-    assert names(index, rows) == named_by_hand(expected, depth=depth, minimum_cosine=minimum_cosine)
+    assert names(index, evidence.rows.tolist()) == named_by_hand(
+        expected, depth=depth, minimum_cosine=minimum_cosine
+    )
     pairs = [index.questions.pair_ids[row] for row in nearest.rows.tolist()]
     assert pairs == [match.pair_id for match in expected[:matches]]
 
@@ -225,10 +227,10 @@ def test_many_questions_of_one_passage_cost_no_place(
 ) -> None:
     questions, vectors, query = crowd(500)
     index = asked(questions, vectors)
-    rows, nearest = rank_evidence(
+    evidence, nearest = rank_evidence(
         index, query, depth=2, minimum_cosine=minimum_cosine, passages=None, questions=None, matches=1
     )
-    assert names(index, rows) == expected
+    assert names(index, evidence.rows.tolist()) == expected
     assert [index.questions.pair_ids[row] for row in nearest.rows.tolist()] == ["q0"]
 
 
@@ -245,10 +247,10 @@ def test_hidden_questions_cost_no_place(asked: BuildQuestions, hidden: dict[str,
     [[only]] = find_questions(index, query, k=1, **hidden)
     assert (only.pair_id, only.passage_ids) == ("last", ("p09",))
     passages, allowed = masks(index, hidden)
-    rows, _ = rank_evidence(
+    evidence, _ = rank_evidence(
         index, query, depth=1, minimum_cosine=0.6, passages=passages, questions=allowed, matches=0
     )
-    assert names(index, rows) == ["p09"]
+    assert names(index, evidence.rows.tolist()) == ["p09"]
 
 
 def test_a_pair_keeps_the_evidence_that_may_be_shown(asked: BuildQuestions) -> None:
@@ -315,8 +317,8 @@ def test_a_graph_of_questions_names_the_evidence_of_few_left_exactly(
     _, allowed = masks(index, hidden)
     for seed in range(10):
         query = unit_rows(1, seed=seed)
-        rows, _ = rank_evidence(
+        evidence, _ = rank_evidence(
             index, query, depth=9, minimum_cosine=0.3, passages=None, questions=allowed, matches=0
         )
         expected = by_hand(questions, vectors, query, **hidden)
-        assert names(index, rows) == named_by_hand(expected, depth=9, minimum_cosine=0.3)
+        assert names(index, evidence.rows.tolist()) == named_by_hand(expected, depth=9, minimum_cosine=0.3)

@@ -10,6 +10,7 @@ from retriever.errors import DimensionMismatch
 from retriever.index import Index, IndexEntry
 from retriever.search import Hit, SearchConfig, rank_documents, search, search_all
 from retriever.words import words
+from tests.retriever.scoring import score_by_hand
 
 BuildIndex = Callable[..., Index]
 PRODUCTS = ("tune", "serve", None)
@@ -38,17 +39,9 @@ def index(built: BuildIndex) -> Index:
 
 
 def expected_ids(encoder: Encoder, entries: Sequence[IndexEntry], index: Index, question: str) -> list[str]:
-    """Fusion by hand: cosines from the encoder, words' order from the index, summed reciprocal ranks."""
-    cosines = (
-        encoder.encode_passages([entry.text for entry in entries]) @ encoder.encode_queries([question])[0]
-    )
-    names = [entry.passage_id for entry in entries]
-    dense = [names[row] for row in np.argsort(-cosines, kind="stable")]
-    allowed = np.isin(list(index.passage_ids), names)
-    by_words = [index.passage_ids[row] for row in index.words.search(question, k=999, allowed=allowed).rows]
-    scores = {name: 1 / (61 + dense.index(name)) for name in dense}
-    for place, name in enumerate(by_words):
-        scores[name] += 1 / (61 + place)
+    """The order of the scores by hand; equal scores by id."""
+    shown = {entry.passage_id for entry in entries}
+    scores = score_by_hand(index, encoder, corpus(), shown=shown, question=question, config=SearchConfig())
     return sorted(scores, key=lambda name: (-scores[name], name))
 
 
@@ -57,9 +50,12 @@ def ids(hits: Sequence[Hit]) -> list[str]:
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_hits_are_the_fused_ranking(index: Index, encoder: Encoder, question: str) -> None:
+def test_scores_are_the_weighted_sum_of_signals(index: Index, encoder: Encoder, question: str) -> None:
     hits = search(index, encoder, question, k=60, config=SearchConfig())
-    assert ids(hits) == expected_ids(encoder, corpus(), index, question)
+    shown = {entry.passage_id for entry in corpus()}
+    scores = score_by_hand(index, encoder, corpus(), shown=shown, question=question, config=SearchConfig())
+    assert [hit.score for hit in hits] == pytest.approx([scores[hit.passage_id] for hit in hits], abs=1e-5)
+    assert sorted(ids(hits)) == sorted(shown)
     assert [hit.rank for hit in hits] == list(range(1, 61))
     assert all(one.score >= other.score for one, other in pairwise(hits))
 
@@ -85,7 +81,8 @@ def test_a_passage_that_only_its_words_find_has_its_cosine_too(index: Index, enc
 
 
 def test_vectors_alone(index: Index, encoder: Encoder) -> None:
-    hits = search(index, encoder, "replica", k=60, config=SearchConfig(bm25_weight=0))
+    alone = SearchConfig(bm25_weight=0, document_weight=0, document_bm25_weight=0)
+    hits = search(index, encoder, "replica", k=60, config=alone)
     assert all(hit.via == ("dense",) for hit in hits)
     assert all(one.cosine >= other.cosine - 1e-6 for one, other in pairwise(hits))
 
@@ -170,12 +167,12 @@ def test_wrong_settings_are_refused(index: Index, encoder: Encoder) -> None:
             search_all(index, encoder, "model", k=k, questions=questions, config=SearchConfig())
     for wrong in (
         {"depth": 0},
-        {"rank_damping": -1},
+        {"document_weight": -1.0},
         {"dense_weight": -1.0},
         {"dense_weight": 0.0, "bm25_weight": 0.0, "qa_weight": 0.0},
         {"qa_weight": -0.1},
         {"qa_depth": 0},
-        {"qa_minimum_cosine": 1.1},
+        {"qa_minimum_cosine": 1.0},
         {"qa_minimum_cosine": -1.1},
         {"qa_minimum_cosine": float("nan")},
         {"passages_per_document": 0},

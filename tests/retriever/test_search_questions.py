@@ -8,6 +8,7 @@ from retriever.index import Index, IndexEntry
 from retriever.matches import find_questions
 from retriever.questions import IndexedQuestion
 from retriever.search import Hit, SearchConfig, search, search_all
+from tests.retriever.scoring import score_by_hand
 
 BuildIndex = Callable[..., Index]
 PRODUCTS = ("tune", "serve", None)
@@ -61,15 +62,17 @@ def paired(built: BuildIndex) -> Index:
 
 def named_by_questions(
     encoder: Encoder, question: str, *, shown: Collection[str], hidden: Collection[str], config: SearchConfig
-) -> list[str]:
-    """The evidence of the nearest pairs, by plain sorting."""
+) -> dict[str, float]:
+    """The evidence of the nearest pairs, each with its best cosine, by plain sorting."""
     query = encoder.encode_queries([question])[0]
     cosines = {p.pair_id: float(encoder.encode_queries([p.question])[0] @ query) for p in pairs()}
     near = [p for p in pairs() if cosines[p.pair_id] >= config.qa_minimum_cosine and p.pair_id not in hidden]
-    named: list[str] = []
+    named: dict[str, float] = {}
     for pair in sorted(near, key=lambda pair: -cosines[pair.pair_id]):
-        named += [name for name in pair.passage_ids if name in shown and name not in named]
-    return named[: config.qa_depth]
+        for name in pair.passage_ids:
+            if name in shown:
+                named.setdefault(name, cosines[pair.pair_id])
+    return dict(list(named.items())[: config.qa_depth])
 
 
 @pytest.mark.parametrize("question", [*QUESTIONS, "worker node memory", "replica"])
@@ -78,33 +81,21 @@ def named_by_questions(
     [
         SearchConfig(),
         SearchConfig(qa_weight=2.5, qa_depth=3, qa_minimum_cosine=-1),
-        SearchConfig(qa_weight=1, qa_depth=60, qa_minimum_cosine=0.3, rank_damping=5),
+        SearchConfig(qa_weight=1, qa_depth=60, qa_minimum_cosine=0.3, document_weight=0),
         SearchConfig(qa_weight=0),
     ],
 )
 @pytest.mark.parametrize("hiding", [False, True])
-def test_questions_are_fused_as_a_third_ranking(
+def test_questions_add_to_the_score_of_what_they_rest_on(
     paired: Index, encoder: Encoder, question: str, config: SearchConfig, *, hiding: bool
 ) -> None:
     hidden_documents = {"d1", "d4", "d9"} if hiding else set()
     hidden_pairs = {f"q{number}" for number in range(0, 40, 3)} if hiding else set()
-    shown = [entry for entry in corpus() if entry.document_id not in hidden_documents]
-    names = [entry.passage_id for entry in shown]
-    query = encoder.encode_queries([question])[0]
-    cosines = encoder.encode_passages([entry.text for entry in shown]) @ query
-    by_words = paired.words.search(question, k=99, allowed=np.isin(list(paired.passage_ids), names)).rows
-    rankings = [
-        (1.0, [names[row] for row in np.argsort(-cosines, kind="stable")]),
-        (1.0, [paired.passage_ids[row] for row in by_words]),
-        (
-            config.qa_weight,
-            named_by_questions(encoder, question, shown=names, hidden=hidden_pairs, config=config),
-        ),
-    ]
-    scores = dict.fromkeys(names, 0.0)
-    for weight, ranking in rankings:
-        for rank, name in enumerate(ranking, start=1):
-            scores[name] += weight / (config.rank_damping + rank)
+    shown = {entry.passage_id for entry in corpus() if entry.document_id not in hidden_documents}
+    near = named_by_questions(encoder, question, shown=shown, hidden=hidden_pairs, config=config)
+    scores = score_by_hand(
+        paired, encoder, corpus(), shown=shown, question=question, config=config, near=near
+    )
     hits = search(
         paired,
         encoder,
@@ -114,17 +105,16 @@ def test_questions_are_fused_as_a_third_ranking(
         hidden_documents=hidden_documents,
         hidden_pairs=hidden_pairs,
     )
-    assert ids(hits) == sorted(names, key=lambda name: (-scores[name], name))
-    assert [hit.score for hit in hits] == pytest.approx([scores[hit.passage_id] for hit in hits])
-    expected_via = {name for name in rankings[2][1] if config.qa_weight}
-    assert {hit.passage_id for hit in hits if "qa" in hit.via} == expected_via
+    assert set(ids(hits)) == shown
+    assert [hit.score for hit in hits] == pytest.approx([scores[hit.passage_id] for hit in hits], abs=1e-5)
+    assert {hit.passage_id for hit in hits if "qa" in hit.via} == (set(near) if config.qa_weight else set())
 
 
 def test_questions_alone_name_only_their_evidence(paired: Index, encoder: Encoder) -> None:
     config = SearchConfig(dense_weight=0, bm25_weight=0, qa_weight=1, qa_minimum_cosine=0.999)
     for pair in pairs():
         hits = search(paired, encoder, pair.question, k=9, config=config)
-        assert ids(hits) == list(pair.passage_ids)
+        assert set(ids(hits)) == set(pair.passage_ids)
         assert all(hit.via == ("qa",) and -1 <= hit.cosine <= 1 for hit in hits)
         hidden = {pair.pair_id}
         assert search(paired, encoder, pair.question, k=9, config=config, hidden_pairs=hidden) == []
