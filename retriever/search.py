@@ -77,6 +77,12 @@ class SearchConfig:
         return tuple(source for source, weight in worth if weight)
 
 
+DENSE_ALONE = SearchConfig(bm25_weight=0, document_weight=0, document_bm25_weight=0, qa_weight=0)
+BM25_ALONE = SearchConfig(
+    dense_weight=0, bm25_weight=1, document_weight=0, document_bm25_weight=0, qa_weight=0
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A passage that was found.
