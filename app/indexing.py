@@ -149,13 +149,13 @@ class _Snapshot:
     question_vectors: Vectors  # (questions, dimension)
 
 
-def build_index_without(database: Database, encoder: Encoder, split: str, directory: Path) -> Index:
+def build_index_without(database: Database, encoder: Encoder, split: str | None, directory: Path) -> Index:
     """An index of everything but the pairs of one split, to measure with these.
 
     Args:
         database: The database.
         encoder: What embeds.
-        split: ``dev`` or ``test``.
+        split: ``dev`` or ``test``; None leaves nothing out.
         directory: A place that does not exist yet.
     """
     snapshot = _snapshot(database, encoder, without=split)

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
 from app.db.documents import DocumentNotFound
+from app.db.evaluation_runs import EvaluationNotFound
 from app.db.interactions import CitationNotFound, PassageNotShown
 from app.db.pair_reviews import EvidenceInvalid
 from app.db.pairs import PairNotFound
@@ -36,6 +37,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     DocumentNotFound: (404, "document-not-found"),
     SearchNotFound: (404, "search-not-found"),
     PairNotFound: (404, "qa-pair-not-found"),
+    EvaluationNotFound: (404, "evaluation-not-found"),
     JobNotFound: (404, "job-not-found"),
     UploadTooLarge: (413, "upload-too-large"),
     UnsupportedType: (415, "unsupported-type"),

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,13 +64,20 @@ def ingest_files(
     services: Services,
     paths: Sequence[Path],
     *,
-    product: str | None = None,
+    product: str | Callable[[str], str | None] | None = None,
     uri_prefix: str | None = None,
     progress: Progress,
 ) -> dict[str, Any]:
     """Store every file below these paths and wait until all are searchable.
 
     Files that are there already are not touched, and nothing is loaded if nothing is new.
+
+    Args:
+        services: Where they go.
+        paths: Files and folders.
+        product: What they are about, or what tells it from a file's path below the folder that was named.
+        uri_prefix: Address of the folder; the file's own address if None.
+        progress: Told how far it is.
 
     Returns:
         Counts ``stored``, ``unchanged``; ``skipped``, the number of files of types that nothing reads, by
@@ -119,7 +126,7 @@ class _NotTaken(Exception):
 
 
 def _store(
-    services: Services, file: FoundFile, product: str | None, uri: str
+    services: Services, file: FoundFile, product: str | Callable[[str], str | None] | None, uri: str
 ) -> tuple[tuple[str, int], Outcome]:
     if file.problem is not None:
         raise _NotTaken(file.problem)
@@ -132,7 +139,7 @@ def _store(
         name=file.relative,
         uri=uri,
         title=None,
-        product=product,
+        product=product(file.relative) if callable(product) else product,
         now=datetime.now(UTC),
     )
     return (stored.document_id, stored.version), stored.outcome

@@ -7,10 +7,11 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
-from app.cli import documents, operations, pairs, questions, tuning
+from app.cli import documents, evaluation, operations, pairs, questions, tuning
 from app.cli.output import end_at_once, err
 from app.observability import configure_logging
 from app.settings import SettingsInvalid, calm_idle_threads, load_settings
+from finetune.comparison import NotComparable
 from finetune.suites import SuiteInvalid
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ app.command()(documents.ingest)
 app.command()(documents.reindex)
 app.command()(questions.ask)
 app.command()(questions.search)
-app.command()(questions.evaluate)
+app.add_typer(evaluation.evaluate, name="evaluate")
 app.add_typer(pairs.qa, name="qa")
 app.add_typer(tuning.tune, name="tune")
 app.add_typer(operations.models, name="models")
@@ -37,6 +38,7 @@ app.command()(operations.doctor)
 
 def main() -> None:
     """Run a command; exit with 0, 1 where it failed, or 2 where it was called wrongly."""
+    from app.db.evaluation_runs import EvaluationNotFound  # noqa: PLC0415
     from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
     from app.db.pairs import PairNotFound  # noqa: PLC0415
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
@@ -58,6 +60,8 @@ def main() -> None:
         NotReady,
         JobNotFound,
         PairNotFound,
+        EvaluationNotFound,
+        NotComparable,
         EvidenceInvalid,
         ProductUnknown,
         GeneratorError,

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Document, DocumentVersion, Product, QAEvidence, QAPair
+from ingest.media_types import MediaType
 
 
 class PairNotFound(Exception):
@@ -240,4 +241,25 @@ def count_pairs(session: Session) -> PairStatistics:
         approved_by_split=dict(splits),
         conflicting=conflicting,
         waiting=waiting,
+    )
+
+
+def pairs_in_records(session: Session) -> frozenset[str]:
+    """Pairs with evidence in a document that was made from a table or a thread.
+
+    Such a document holds its pairs' questions as headings, so these pairs find themselves.
+    """
+    return frozenset(
+        session.scalars(
+            select(QAEvidence.pair_id)
+            .join(
+                DocumentVersion,
+                and_(
+                    DocumentVersion.document_id == QAEvidence.document_id,
+                    DocumentVersion.version == QAEvidence.version,
+                ),
+            )
+            .where(DocumentVersion.media_type == MediaType.PAIRS)
+            .distinct()
+        )
     )

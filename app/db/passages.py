@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
@@ -187,3 +188,40 @@ def get_embeddings(session: Session, encoder: str, digests: Sequence[str]) -> di
         )
         found.update((row.text_sha256, row.vector) for row in rows)
     return found
+
+
+def passages_between(session: Session, document_id: str, start: int, end: int) -> list[str]:
+    """Ids of the passages of a live document's current version that overlap its characters, in order."""
+    return list(
+        session.scalars(
+            select(Passage.id)
+            .join(Document, LIVE_PASSAGE)
+            .where(Passage.document_id == document_id, Passage.start < end, Passage.end > start)
+            .order_by(Passage.ordinal)
+        )
+    )
+
+
+class PassagePlace(NamedTuple):
+    """Where a passage stands, as a reader sees it."""
+
+    uri: str
+    title: str
+    heading_path: tuple[str, ...]
+
+
+def passage_places(session: Session) -> dict[str, PassagePlace]:
+    """The place of every live passage, by its id; no text is read."""
+    title = func.coalesce(DocumentVersion.given_title, DocumentVersion.title, DocumentVersion.name)
+    rows = session.execute(
+        select(Passage.id, Document.uri, title, Passage.heading_path)
+        .join(Document, LIVE_PASSAGE)
+        .join(
+            DocumentVersion,
+            and_(
+                DocumentVersion.document_id == Passage.document_id,
+                DocumentVersion.version == Passage.version,
+            ),
+        )
+    )
+    return {passage: PassagePlace(uri, name, tuple(path)) for passage, uri, name, path in rows}

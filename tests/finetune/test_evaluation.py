@@ -40,7 +40,7 @@ FOUND: Mapping[str, Sequence[FoundPassage]] = {
 def test_measures_are_those_of_a_hand_worked_table() -> None:
     questions = [
         question(1, "a"),
-        question(2, "a", "c"),  # c at 3, a at 4
+        question(2, "a", "c"),  # c at 2, a at 4
         question(3, "a", "z"),
         question(4, "a"),
         question(5, "a"),
@@ -56,13 +56,12 @@ def test_measures_are_those_of_a_hand_worked_table() -> None:
         "hit@10": 3 / 5,
         "recall@10": (1 + 1 + 0 + 1 + 0) / 5,
         "mrr@10": (1 + 1 / 2 + 0 + 1 / 10 + 0) / 5,
-        "ndcg@10": (1 + (1 / log(3) + 1 / log(4)) / ideal + 0 + 1 / log(11) + 0) / 5,
+        "ndcg@10": (1 + (1 / log(3) + 1 / log(5)) / ideal + 0 + 1 / log(11) + 0) / 5,
         "page@9": 2 / 5,
         "passage hit@10": 2 / 3,
         "passage mrr@10": (1 / 2 + 1 / 5 + 0) / 3,
     }
     ranks = {"q1": 1, "q2": 2, "q3": None, "q4": 10, "q5": 12}
-    # Documents of question 2 in order: b, c, d, a; so c is second.
     assert {outcome.id: outcome.rank for outcome in report.outcomes} == ranks
     assert {outcome.id: outcome.passage_rank for outcome in report.outcomes} == {
         "q1": 2,

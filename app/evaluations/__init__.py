@@ -1,0 +1,1 @@
+"""Evaluations of this installation: what is asked, how it is run and stored, and how it is shown."""
