@@ -18,6 +18,7 @@ from retriever.sentence_transformer_encoder import passage_prompt, quiet_loading
 from retriever.token_batches import group_by_length
 
 WEIGHTS = "model.safetensors"
+_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}  # as in old files
 PART_TOKENS = 2048
 """Most padded tokens that go through the model at once: texts of like length, so little is padding."""
 
@@ -149,14 +150,21 @@ class TrainableEncoder:
             folder: A place that does not exist yet.
 
         Raises:
+            EncoderUnusable: If the base's file names a weight that the model does not have.
             OSError: If the disk is full; what was written is left to the caller to remove.
         """
         transformer: Any = self._model[0]
         state = transformer.auto_model.state_dict()
         weights = load_file(self.folder / WEIGHTS)
+        prefix = f"{transformer.auto_model.base_model_prefix}."
         for name, value in weights.items():
-            if name in state:
-                weights[name] = state[name].detach().to("cpu", value.dtype).contiguous()
+            known = name.removeprefix(prefix)
+            for old, new in _OLD_NAMES.items():
+                known = known.replace(old, new)
+            if known in state:
+                weights[name] = state[known].detach().to("cpu", value.dtype).contiguous()
+            elif value.is_floating_point():
+                raise EncoderUnusable(folder=self.folder, reason=f"its weight {name} is unknown to the model")
         save_weights(self.folder, folder, weights)
 
 
