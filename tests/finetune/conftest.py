@@ -1,12 +1,15 @@
 """A very small encoder of the same kind as the real one, so that many steps take seconds."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
 from transformers import AutoTokenizer, BertConfig, BertModel
+
+BERT: tuple[Any, Any] = BertConfig, BertModel  # their arguments are not typed
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +18,8 @@ def small_encoder(encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("small-encoder")
     tokenizer = AutoTokenizer.from_pretrained(encoder_folder)
     torch.manual_seed(7)
-    config = BertConfig(
+    make_config, make_model = BERT
+    config = make_config(
         vocab_size=len(tokenizer),
         hidden_size=32,
         num_hidden_layers=2,
@@ -23,7 +27,7 @@ def small_encoder(encoder_folder: Path, tmp_path_factory: pytest.TempPathFactory
         intermediate_size=64,
         max_position_embeddings=128,
     )
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder / "bert")
+    make_model(config, add_pooling_layer=False).save_pretrained(folder / "bert")
     tokenizer.save_pretrained(folder / "bert")
     transformer = Transformer(str(folder / "bert"), max_seq_length=64)
     model = SentenceTransformer(modules=[transformer, Pooling(32, "mean"), Normalize()], device="cpu")

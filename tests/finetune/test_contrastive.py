@@ -49,7 +49,7 @@ def test_what_is_not_allowed_gets_no_gradient() -> None:
         allowed=torch.tensor([[True, True, False]]),
         relevance=torch.ones(1),
         temperature=1.0,
-    ).backward()
+    ).backward()  # type: ignore[no-untyped-call]
     assert scores.grad is not None
     assert scores.grad[0].tolist() == pytest.approx([-0.5, 0.5, 0.0])
 
@@ -92,6 +92,6 @@ def test_the_teacher_gets_no_gradient() -> None:
     scores = torch.tensor([[1.0, 0.0]], requires_grad=True)
     distillation_loss(
         scores, teacher, present=torch.ones(1, 2, dtype=torch.bool), temperature=1, teacher_temperature=1
-    ).backward()
+    ).backward()  # type: ignore[no-untyped-call]
     assert teacher.grad is None
     assert scores.grad is not None
