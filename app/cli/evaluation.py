@@ -1,6 +1,7 @@
 """``footnote evaluate``: measure search, keep the figures, compare them."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,19 +74,16 @@ def measure(
         return
     if suite is not None and pairs is not None:
         raise typer.BadParameter("say --suite NAME or --pairs SPLIT, not both")
-    settings = load_settings()
-    services = build_services(settings)
-    references = list(dict.fromkeys(encoder or _references(services)))
-    with progress_bars() as progress:
+    with closing(build_services(load_settings())) as services, progress_bars() as progress:
+        references = list(dict.fromkeys(encoder or _references(services)))
         for reference in references:
-            fetch(settings, reference, progress)
+            fetch(services.settings, reference, progress)
         baseline = None if against is None else read_run(services.database, against)
         if suite is None:
-            asked = pair_questions(services.database, settings, pairs or "dev")
+            asked = pair_questions(services.database, services.settings, pairs or "dev")
             runs = _evaluate(services, services, asked, references, baseline=baseline, progress=progress)
         else:
             runs = _evaluate_suite(services, suite, references, baseline, progress)
-    services.close()
     if html is not None:
         html.write_text(render_page([*([] if baseline is None else [baseline]), *runs]), encoding="utf-8")
     if json:
@@ -113,20 +111,21 @@ def _evaluate_suite(
     settings = services.settings
     loaded = load_suite(_suite_folder(settings, suite))
     home = settings.home / "evaluations" / loaded.manifest.name
-    corpus = build_services(load_settings(home=home, models=settings.models_folder, database_url=None))
-    summary = ingest_files(
-        corpus,
-        [loaded.documents],
-        uri_prefix=loaded.manifest.uri_prefix,
-        product=loaded.product_of,
-        progress=progress,
-    )
-    for failure in summary["failed"]:
-        err.print(f"not in the suite: {failure['file']}: {failure['error']}", markup=False, soft_wrap=True)
-    asked = suite_questions(corpus.database, loaded)
-    runs = _evaluate(services, corpus, asked, references, baseline=baseline, progress=progress)
-    corpus.close()
-    return runs
+    own = load_settings(home=home, models=settings.models_folder, database_url=None)
+    with closing(build_services(own)) as corpus:
+        summary = ingest_files(
+            corpus,
+            [loaded.documents],
+            uri_prefix=loaded.manifest.uri_prefix,
+            product=loaded.product_of,
+            progress=progress,
+        )
+        for failure in summary["failed"]:
+            err.print(
+                f"not in the suite: {failure['file']}: {failure['error']}", markup=False, soft_wrap=True
+            )
+        asked = suite_questions(corpus.database, loaded)
+        return _evaluate(services, corpus, asked, references, baseline=baseline, progress=progress)
 
 
 def _suite_folder(settings: Settings, suite: str) -> Path:
@@ -166,10 +165,8 @@ def list_all(
     json: AsJson = False,
 ) -> None:
     """The newest runs."""
-    services = build_services(load_settings())
-    with services.database.reading() as session:
+    with closing(build_services(load_settings())) as services, services.database.reading() as session:
         found = list_evaluations(session, suite=suite, limit=limit)
-    services.close()
     print_list(found, as_json=json)
 
 
@@ -208,14 +205,11 @@ def export(
     """Write a run to a file: everything as JSON, or one page with plots."""
     if file.suffix not in (".json", ".html"):
         raise typer.BadParameter(f"{file} must end in .json or .html")
-    services = build_services(load_settings())
-    found = read_run(services.database, run)
-    if file.suffix == ".json":
-        file.write_text(found.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    else:
-        page = render_page([*read_compared(services.database, found), found])
-        file.write_text(page, encoding="utf-8")
-    services.close()
+    with closing(build_services(load_settings())) as services:
+        found = read_run(services.database, run)
+        others = read_compared(services.database, found)
+    text = found.model_dump_json(indent=2) + "\n" if file.suffix == ".json" else render_page([*others, found])
+    file.write_text(text, encoding="utf-8")
     if json:
         print_json({"file": str(file)})
     else:
@@ -223,7 +217,5 @@ def export(
 
 
 def _read(ids: Sequence[str]) -> list[EvaluationRun]:
-    services = build_services(load_settings())
-    runs = [read_run(services.database, run_id) for run_id in ids]
-    services.close()
-    return runs
+    with closing(build_services(load_settings())) as services:
+        return [read_run(services.database, run_id) for run_id in ids]

@@ -9,7 +9,7 @@ from app.evaluations.reports import MAIN_VARIANT, EvaluationRun, RunComparison
 from finetune.comparison import Change
 from finetune.evaluation import Group, Measure
 
-GROUP_MEASURES = ("hit@1", "hit@10", "mrr@10")
+GROUP_MEASURES = ("hit@10", "mrr@10")
 SHOWN_CHANGES = 5
 
 
@@ -64,7 +64,7 @@ def _cell(measure: Measure) -> str:
     if measure.interval is None:
         return f"{measure.mean:.3f}"
     low, high = measure.interval
-    return f"{measure.mean:.3f} [{low:.2f}, {high:.2f}]"
+    return f"{measure.mean:.3f} [{low:.2f}-{high:.2f}]"
 
 
 def _print_groups(what: str, groups: Mapping[str, Group]) -> None:

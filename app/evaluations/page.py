@@ -34,7 +34,10 @@ def render_page(runs: Sequence[EvaluationRun]) -> str:
     sections = [
         _section("What was asked, and of what", _facts(runs)),
         _section("Measures", _legend(runs), _measures(runs), _times(runs)),
-        *[_section(f"Against {other.encoder}", _comparison(run, other)) for other in run.report.comparisons],
+        *[
+            _section(f"Against {other.encoder}", _comparison(run, other, len(runs) - 1))
+            for other in run.report.comparisons
+        ],
         _section("Where the gold document stood", _ranks(runs)),
         *_groups("product", [one.report.variants[MAIN_VARIANT].by_product for one in runs]),
         *_groups("origin", [one.report.variants[MAIN_VARIANT].by_origin for one in runs]),
@@ -54,11 +57,12 @@ def _section(heading: str, *parts: str) -> str:
     return f"<section><h2>{escape(heading)}</h2>{''.join(parts)}</section>"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], style: str = "") -> str:
     """A table of cells that are HTML already."""
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    opening = f"<table class={style}>" if style else "<table>"
+    return f"{opening}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _facts(runs: Sequence[EvaluationRun]) -> str:
@@ -70,13 +74,16 @@ def _facts(runs: Sequence[EvaluationRun]) -> str:
             f"{run.created_at:%Y-%m-%d %H:%M}",
             f"{run.subject.encoder} ({run.subject.encoder_fingerprint[:12]})",
             *(f"{count:,}" for count in (index.documents, index.passages, index.questions)),
-            ", ".join(f"{name} {number}" for name, number in run.subject.versions.items()),
         )
         rows.append([escape(cell) for cell in cells])
-    columns = ("run", "made (UTC)", "encoder", "documents", "passages", "questions of pairs", "versions")
-    notes = "".join(f"<li>{escape(note)}</li>" for note in runs[-1].notes())
-    asked = f"<p>{len(runs[-1].report.asked):,} questions.</p>"
-    return asked + (f"<ul>{notes}</ul>" if notes else "") + _table(columns, rows)
+    columns = ("run", "made (UTC)", "encoder", "documents", "passages", "questions of pairs")
+    notes = [f"{len(runs[-1].report.asked):,} questions were asked", *runs[-1].notes()]
+    versions = ", ".join(f"{name} {number}" for name, number in runs[-1].subject.versions.items())
+    return (
+        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>"
+        + _table(columns, rows)
+        + f"<p class=note>Made with {escape(versions)}.</p>"
+    )
 
 
 def _style(run: int, variant: int) -> str:
@@ -128,7 +135,7 @@ def _times(runs: Sequence[EvaluationRun]) -> str:
     return _table(("encoder", "search", "p50, ms", "p95, ms"), rows)
 
 
-def _comparison(run: EvaluationRun, comparison: RunComparison) -> str:
+def _comparison(run: EvaluationRun, comparison: RunComparison, number: int) -> str:
     names = list(comparison.variants[MAIN_VARIANT].differences)
     places = {variant: place for place, variant in enumerate(run.report.variants)}
     groups = []
@@ -136,8 +143,8 @@ def _comparison(run: EvaluationRun, comparison: RunComparison) -> str:
         bars = []
         for variant, compared in comparison.variants.items():
             found = compared.differences[name]
-            note = f"{found.better} up, {found.worse} down"
-            style = _style(0, places[variant])
+            note = f"({found.better} up, {found.worse} down)"
+            style = _style(number, places[variant])
             bars.append(Bar(value=found.mean, interval=found.interval, style=style, note=note))
         groups.append((name, bars))
     main = comparison.variants[MAIN_VARIANT]
@@ -223,8 +230,6 @@ def _worst(run: EvaluationRun) -> str:
                 f"<ol>{''.join(instead)}</ol>",
             ]
         )
-    return (
-        _table(("question", "place", "gold", "found instead"), rows)
-        if rows
-        else "<p>All were found first.</p>"
-    )
+    if not rows:
+        return "<p>Every gold document was found first.</p>"
+    return _table(("question", "place", "gold", "found instead"), rows, style="worst")

@@ -13,13 +13,14 @@ h3{font-size:1rem;margin:1.2rem 0 .3rem}
 table{border-collapse:collapse;width:100%;margin:.6rem 0;font-size:.88rem}
 th,td{text-align:left;vertical-align:top;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line)}
 th{color:var(--soft);font-weight:600}td{overflow-wrap:anywhere}ol{margin:0;padding-left:1.1rem}
-svg{max-width:100%;height:auto}.legend span{margin-right:1.1rem;white-space:nowrap}
+.worst th:nth-child(1){width:26%}.worst th:nth-child(2){width:7%}.worst th:nth-child(3){width:27%}
+svg{width:100%;height:auto}.legend svg{width:12px}.legend span{margin-right:1.1rem;white-space:nowrap}
 .run0{--hue:var(--run0)}.run1{--hue:var(--run1)}.run2{--hue:var(--run2)}.run3{--hue:var(--run3)}
 .variant0{fill:var(--hue)}.variant1{fill:color-mix(in srgb,var(--hue) 62%,var(--paper))}
 .variant2{fill:color-mix(in srgb,var(--hue) 32%,var(--paper))}
 text{font:11px system-ui,sans-serif;fill:var(--ink)}.label{font-size:12px}.figure{fill:var(--soft)}
 .grid{stroke:var(--line)}.zero,.axis{stroke:var(--soft)}.whisker{stroke:var(--ink);fill:none;stroke-width:1.2}
 @media print{body{margin:0;max-width:none;font-size:11px}section{break-inside:auto}
-svg,tr,h2,h3{break-inside:avoid}h2,h3{break-after:avoid}
+svg,tr,h2,h3{break-inside:avoid}h2,h3,.legend,section>p{break-after:avoid}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """.replace("\n", "")

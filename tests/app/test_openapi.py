@@ -21,6 +21,9 @@ STABLE = {
     ("GET", "/v1/jobs/{job_id}"),
     ("GET", "/v1/indexes"),
     ("POST", "/v1/indexes"),
+    ("GET", "/v1/evaluations"),
+    ("GET", "/v1/evaluations/{run_id}"),
+    ("GET", "/v1/evaluations/{run_id}/page"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 }
