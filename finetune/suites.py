@@ -15,12 +15,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 MANIFEST = "manifest.json"
 QUESTIONS = "questions.jsonl"
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("it holds the character NUL, which databases do not take; remove it")
+    return text
+
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_without_nul)]
 _Name = Annotated[str, StringConstraints(pattern=r"^\w[\w. -]*$", max_length=100)]  # it names a folder
 
 

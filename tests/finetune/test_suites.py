@@ -50,6 +50,8 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
         ([GOOD, {**GOOD, "id": "q2", "answerable": False}], None, "line 2: it is not answerable, and yet"),
         ([GOOD, {"id": "q2", "gold_documents": ["a"]}], None, "line 2: question: Field required"),
         ([GOOD, {**GOOD, "id": "q2", "question": "  "}], None, "line 2: question: .*at least 1 character"),
+        ([GOOD, {**GOOD, "id": "q\x002"}], None, "line 2: id: it holds the character NUL"),
+        ([GOOD, {**GOOD, "id": "q\ud800"}], None, "line 2: Invalid JSON"),
         ([GOOD, {**GOOD, "id": "q2", "gold_document": "a"}], None, "line 2: gold_document: Extra"),
         ([{**GOOD, "gold_passages": [{"uri": "a"}]}], None, r"line 1: gold_passages\.0\.quote"),
         ([GOOD, "", GOOD], None, "line 3: the id 'q1' stands in line 1"),
