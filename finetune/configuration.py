@@ -63,6 +63,29 @@ class RetrieverConfig:
             raise ValueError(f"need temperatures > 0, negatives and distillation >= 0, got {self}")
 
 
+RERANKER_LEARNING_RATE = 5e-5
+"""Largest learning rate of a reranker's tuning, whose head begins from nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankerConfig:
+    """How a reranker is tuned.
+
+    Attributes:
+        epochs: How often each example is seen.
+        batch_size: Questions of a step.
+        negatives: Passages beside the right one in each question's list, drawn anew every epoch.
+    """
+
+    epochs: int = 1
+    batch_size: int = 16
+    negatives: int = 3
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.negatives) < 1:
+            raise ValueError(f"need epochs, batch_size and negatives >= 1, got {self}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MiningConfig:
     """How negatives are chosen.

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finetune.configuration import OptimizerConfig, RetrieverConfig
+from finetune.configuration import OptimizerConfig, RerankerConfig, RetrieverConfig
 from finetune.contrastive import contrastive_loss, distillation_loss
 from finetune.examples import Corpus, Example, describe_examples
 from finetune.negatives import random_negatives, rows_by_question
@@ -176,7 +176,7 @@ def describe_run(
     corpus: Corpus,
     examples: Sequence[Example],
     negatives: Sequence[tuple[int, ...]],
-    config: RetrieverConfig,
+    config: RetrieverConfig | RerankerConfig,
     optimizer: OptimizerConfig,
     *,
     base: str,

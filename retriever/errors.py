@@ -64,6 +64,22 @@ class EncoderUnusable(RetrieverError):
         self.folder, self.reason = folder, reason
 
 
+class RerankerUnusable(RetrieverError):
+    """The folder holds no reranker that can be run here.
+
+    Attributes:
+        folder: Where the reranker was looked for.
+        reason: What is missing or unsupported.
+    """
+
+    def __init__(self, *, folder: Path, reason: str) -> None:
+        super().__init__(
+            f"no usable reranker in {folder}: {reason}; name one that footnote tune reranker made, or a "
+            "transformers sequence classifier with one label"
+        )
+        self.folder, self.reason = folder, reason
+
+
 class EncoderMismatch(RetrieverError):
     """The index was built with another encoder than the one that would ask it.
 
