@@ -1,16 +1,18 @@
 """From approved pairs, clicks and files to training examples on the live corpus."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from app.db.clicks import read_clicks
 from app.db.document_views import document_texts
 from app.db.documents import list_products
 from app.db.pair_evidence import SearchedPair, searched_pairs
 from app.db.session import Database
 from app.learning.corpus import LearningCorpus
+from finetune.clicks import ClickConfig, click_examples, estimate_relevance
 from finetune.examples import Example, ExampleLine, merge_examples
 from ingest.pairs.locating import TextFinder
 from retriever.encoder import Encoder
@@ -41,9 +43,8 @@ def gather_examples(
     encoder: Encoder,
     *,
     lines: Sequence[ExampleLine] = (),
-    clicked: Iterable[Example] = (),
 ) -> Gathered:
-    """All examples that this home has, and those of a file.
+    """All examples that this home has, from pairs and from clicks, and those of a file.
 
     What asks the same as a pair of the splits ``dev`` and ``test`` is left out, wherever it comes from.
 
@@ -52,16 +53,18 @@ def gather_examples(
         corpus: The live corpus.
         encoder: The live encoder; it picks the passage where a file names a document only.
         lines: Of a file.
-        clicked: From interactions.
     """
     with database.reading() as session:
         pairs = list(searched_pairs(session))
         products = {product_id: name for name, product_id in list_products(session).items()}
+        log = read_clicks(session)
     held_out = {_normal(pair.question) for pair in pairs if pair.split != "train"}
     skipped: Counter[str] = Counter()
     found = [example for pair in pairs if (example := _of_pair(pair, corpus, products, skipped)) is not None]
     splits = {pair.id: pair.split for pair in pairs}
     train = [example for example in found if splits[example.id] == "train"]
+    clicked, lost = click_examples(estimate_relevance(log.showings, ClickConfig()), corpus.rows)
+    skipped[NO_PASSAGE] += lost + log.gone
     from_file = _of_lines(database, lines, corpus, encoder, skipped)
     for example in (*clicked, *from_file):
         if _normal(example.question) in held_out:
@@ -71,7 +74,7 @@ def gather_examples(
     return Gathered(
         train=merge_examples(train),
         dev=[example for example in found if splits[example.id] == "dev"],
-        skipped=dict(skipped),
+        skipped={reason: count for reason, count in skipped.items() if count},
     )
 
 

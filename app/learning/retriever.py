@@ -33,13 +33,6 @@ LEAST_DEV = 20
 """Fewer held-out questions can't tell mixtures apart; the tuned weights are then taken as they are."""
 
 
-class AlreadyTuning(Exception):
-    """Another process is at the same run."""
-
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"the training run {run_id} is under way in another process; wait for it, or end it")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TuneRetriever:
     """What a run is to do.
@@ -50,7 +43,6 @@ class TuneRetriever:
         mining: How negatives are chosen.
         device: Where it runs.
         lines: Examples of a file.
-        clicked: Examples from interactions.
         general: A pool of general questions that must not be forgotten, or None.
     """
 
@@ -59,7 +51,6 @@ class TuneRetriever:
     mining: MiningConfig = field(default_factory=MiningConfig)
     device: DeviceName = "auto"
     lines: Sequence[ExampleLine] = ()
-    clicked: Sequence[Example] = ()
     general: Pool | None = None
 
 
@@ -86,7 +77,7 @@ def tune_retriever(services: Services, wanted: TuneRetriever, progress: Progress
     )
     live = services.live_index()
     corpus = read_corpus(services.database, live)
-    gathered = gather_examples(services.database, corpus, encoder, lines=wanted.lines, clicked=wanted.clicked)
+    gathered = gather_examples(services.database, corpus, encoder, lines=wanted.lines)
     if len(gathered.train) < LEAST_EXAMPLES:
         raise TooFewExamples(len(gathered.train), skipped=sum(gathered.skipped.values()))
     negatives = _mine(services, corpus, gathered.train, wanted, progress)
@@ -127,63 +118,6 @@ def tune_retriever(services: Services, wanted: TuneRetriever, progress: Progress
     logger().info("retriever_tuned", run=run_id, examples=len(gathered.train))
     with services.database.reading() as session:
         return get_run(session, run_id)
-
-
-def _mine(
-    services: Services,
-    corpus: LearningCorpus,
-    examples: Sequence[Example],
-    wanted: TuneRetriever,
-    progress: Progress,
-) -> list[tuple[int, ...]]:
-    if not wanted.config.negatives:
-        return [()] * len(examples)
-    live, config = services.live_index(), replace(services.search_config, qa_weight=0.0)
-    vectors = services.encoder.encode_queries([example.question for example in examples])
-    places = {example.question: place for place, example in enumerate(examples)}
-    done = 0
-
-    def find(question: str) -> list[int]:
-        nonlocal done
-        done += 1
-        progress("Mining negatives", done, len(examples))
-        query, k = vectors[places[question]], wanted.mining.depth
-        return live_rows(live, corpus, services.encoder, question, query, k=k, config=config)
-
-    return mine_negatives(
-        examples,
-        corpus.corpus,
-        find,
-        questions=vectors,
-        passages=corpus.vectors,
-        config=wanted.mining,
-        known=rows_by_question(examples),
-    )
-
-
-def _begin(services: Services, base: str, described: dict[str, Any]) -> str:
-    """The id of a new run, or of one that was stopped and would do the very same."""
-    with services.database.writing() as session:
-        for run in list_runs(session, kind="retriever", limit=500):
-            if run.state != "done" and run.report.get("key") == described["key"]:
-                return run.id
-        return begin_run(session, "retriever", base=base, report=described, now=datetime.now(UTC))
-
-
-def _end(services: Services, run_id: str, *, error: Exception) -> None:
-    with services.database.writing() as session:
-        end_run(session, run_id, state="failed", error=str(error), now=datetime.now(UTC))
-
-
-@contextmanager
-def _alone(work: Path, run_id: str) -> Iterator[None]:
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyTuning(run_id) from None
-        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,19 +199,3 @@ class _Run:
             return scores
 
         return try_factors(self.base, tuned, self.work, score)
-
-
-def _publish(services: Services, work: Path, run_id: str, report: dict[str, Any]) -> str:
-    """Move the chosen weights to where ``run:<id>`` looks; the model's fingerprint.
-
-    The folder appears whole or not at all.
-    """
-    folder = tuned_folder(services.settings.models_folder, run_id)
-    if not folder.is_dir():
-        beside = work / "publishing"
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(report["chosen"], beside, ignore=shutil.ignore_patterns(MANIFEST))
-        write_manifest(beside, f"tuned here, run {run_id}")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside.rename(folder)
-    return open_model(services.settings.models_folder, f"run:{run_id}").fingerprint

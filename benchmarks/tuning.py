@@ -1,0 +1,212 @@
+"""Tuning beside the trainer of sentence-transformers with its defaults: time, memory, quality.
+
+    FOOTNOTE_HOME=<home> python -m benchmarks.tuning [--examples FILE] [--suite FOLDER] [--count N]
+
+All get the same examples of a home, the same base encoder and the same number of epochs, one after the other
+in processes of their own: Footnote's trainer without and with mined negatives, and the library's. Quality is
+MRR@10 of vectors alone on the home's held-out pairs, and on the questions of a suite about the home's
+documents, over the same samples of passages. The library's trainer needs the package ``datasets``, which
+Footnote does not.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.learning.corpus import LearningCorpus, live_rows, read_corpus
+from app.learning.examples import gather_examples
+from app.settings import load_settings
+from app.wiring import build_services
+from finetune.configuration import MiningConfig, OptimizerConfig, RetrieverConfig
+from finetune.devices import choose_device
+from finetune.examples import Corpus, Example, read_example_lines
+from finetune.negatives import mine_negatives, rows_by_question
+from finetune.pool import Pool, make_pool, score_pool
+from finetune.retriever_tuning import RetrieverTask
+from finetune.suites import load_suite
+from finetune.trainable_encoder import TrainableEncoder
+from finetune.training import run_training
+from retriever.encoder import Encoder
+from retriever.sentence_transformer_encoder import load_encoder
+
+CONTENDERS = ("ours", "ours, mined negatives", "library")
+GOLD_PASSAGES = 3  # of each gold document: those nearest to the question
+
+
+def main() -> None:
+    """Run all, and print figures and ratios as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--examples", type=Path, help="JSON lines, as for footnote tune retriever")
+    parser.add_argument("--suite", type=Path, help="a suite's folder whose documents this home holds")
+    parser.add_argument("--count", type=int, default=640, help="examples that all learn")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--run", choices=CONTENDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.run:
+        _run_one(arguments.run, arguments.work)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        base, pools = _prepare(work, arguments)
+        results: dict[str, dict[str, Any]] = {"base": _quality(base, pools)}
+        for name in CONTENDERS:
+            command = [sys.executable, "-m", "benchmarks.tuning", "--run", name, "--work", str(work)]
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            results[name] = json.loads(done.stdout.splitlines()[-1]) | _quality(work / name, pools)
+            print(name, results[name], file=sys.stderr)
+        results["ours / library"] = {
+            figure: round(results["ours"][figure] / results["library"][figure], 3)
+            for figure in ("seconds", "megabytes")
+        }
+        print(json.dumps(results, indent=2))
+
+
+def _prepare(work: Path, arguments: argparse.Namespace) -> tuple[Path, dict[str, Pool]]:
+    """Write what all learn; the base encoder, and the samples that all are judged on."""
+    settings = load_settings()
+    services = build_services(settings)
+    encoder, live = services.encoder, services.live_index()
+    corpus = read_corpus(services.database, live)
+    lines = [] if arguments.examples is None else read_example_lines(_lines(arguments.examples))
+    gathered = gather_examples(services.database, corpus, encoder, lines=lines)
+    kept = gathered.train[:: max(1, len(gathered.train) // arguments.count)][: arguments.count]
+    vectors = encoder.encode_queries([one.question for one in kept])
+    places = {one.question: place for place, one in enumerate(kept)}
+    mining, search = MiningConfig(), replace(services.search_config, qa_weight=0.0)
+    negatives = mine_negatives(
+        kept,
+        corpus.corpus,
+        lambda question: live_rows(
+            live, corpus, encoder, question, vectors[places[question]], k=mining.depth, config=search
+        ),
+        questions=vectors,
+        passages=corpus.vectors,
+        config=mining,
+        known=rows_by_question(kept),
+    )
+    pools = {"pairs": _pool(gathered.dev, corpus, encoder)}
+    if arguments.suite is not None:
+        pools["suite"] = _pool(_asked(arguments.suite, corpus, encoder), corpus, encoder)
+    base = settings.models_folder / settings.encoder
+    facts: dict[str, Any] = {
+        "base": str(base),
+        "epochs": arguments.epochs,
+        "examples": [asdict(one) for one in kept],
+        "negatives": negatives,
+        "texts": list(corpus.corpus.texts),
+        "documents": list(corpus.corpus.documents),
+    }
+    (work / "facts.json").write_text(json.dumps(facts))
+    services.close()
+    return base, pools
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def _pool(asked: Sequence[Example], corpus: LearningCorpus, encoder: Encoder) -> Pool:
+    questions = encoder.encode_queries([one.question for one in asked])
+    return make_pool(asked, corpus.corpus, questions=questions, passages=corpus.vectors, seed=1)
+
+
+def _asked(folder: Path, corpus: LearningCorpus, encoder: Encoder) -> list[Example]:
+    """A suite's questions with the nearest passages of their gold documents."""
+    rows: dict[str, list[int]] = {}
+    for row, place in enumerate(corpus.places):
+        rows.setdefault(place.uri, []).append(row)
+    asked = []
+    for question in load_suite(folder).questions:
+        gold = [row for uri in question.gold_uris for row in rows.get(uri, [])]
+        if not gold:
+            continue
+        scores = corpus.vectors[gold] @ encoder.encode_queries([question.question])[0]
+        nearest = tuple(gold[place] for place in np.argsort(-scores)[:GOLD_PASSAGES])
+        asked.append(
+            Example(id=question.id, question=question.question, rows=nearest, relevance=1, source="file")
+        )
+    return asked
+
+
+def _quality(folder: Path, pools: dict[str, Pool]) -> dict[str, float]:
+    encoder = load_encoder(folder, weights_sha256=folder.name)
+    return {
+        f"mrr@10, {name}": round(score_pool(encoder, pool).reciprocal_rank, 4) for name, pool in pools.items()
+    }
+
+
+def _run_one(name: str, work: Path) -> None:
+    facts = json.loads((work / "facts.json").read_text())
+    began = time.monotonic()
+    if name == "library":
+        _run_library(facts, work / name)
+    else:
+        _run_ours(facts, work / name, negatives=int(name != "ours"))
+    seconds = time.monotonic() - began
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(json.dumps({"seconds": round(seconds, 1), "megabytes": round(megabytes)}))
+
+
+def _run_ours(facts: dict[str, Any], folder: Path, *, negatives: int) -> None:
+    corpus = Corpus(
+        ids=[str(row) for row in range(len(facts["texts"]))],
+        documents=facts["documents"],
+        texts=facts["texts"],
+    )
+    examples = [Example(**(one | {"rows": tuple(one["rows"])})) for one in facts["examples"]]
+    encoder = TrainableEncoder(Path(facts["base"]), choose_device("cpu"))
+    config, optimizer = RetrieverConfig(epochs=facts["epochs"], negatives=negatives), OptimizerConfig()
+    task = RetrieverTask(
+        encoder, corpus, examples, [tuple(rows) for rows in facts["negatives"]], config, seed=optimizer.seed
+    )
+    checkpoints = folder.with_name(f"{folder.name} checkpoints")
+    run_training(task, optimizer, folder=checkpoints, key="benchmark", report=lambda *_step: None)
+    encoder.save(folder)
+
+
+def _run_library(facts: dict[str, Any], folder: Path) -> None:
+    try:
+        from datasets import Dataset  # noqa: PLC0415 - only for this measurement
+    except ImportError:
+        sys.exit("error: the package datasets is missing; install it beside Footnote for this measurement")
+    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer  # noqa: PLC0415
+    from sentence_transformers import SentenceTransformerTrainingArguments as Arguments  # noqa: PLC0415
+    from sentence_transformers.sentence_transformer.losses import (  # noqa: PLC0415
+        MultipleNegativesRankingLoss,
+    )
+
+    model = SentenceTransformer(facts["base"], device="cpu")
+    rows = {
+        "anchor": [one["question"] for one in facts["examples"]],
+        "positive": [facts["texts"][one["rows"][0]] for one in facts["examples"]],
+    }
+    trainer = SentenceTransformerTrainer(
+        model=model,
+        args=Arguments(
+            output_dir=str(folder.with_name("library-checkpoints")),
+            num_train_epochs=facts["epochs"],
+            use_cpu=True,
+            report_to="none",
+            save_strategy="no",
+            disable_tqdm=True,
+        ),
+        train_dataset=Dataset.from_dict(rows),
+        loss=MultipleNegativesRankingLoss(model),
+    )
+    trainer.train()
+    model.save(str(folder), create_model_card=False)
+
+
+if __name__ == "__main__":
+    main()
