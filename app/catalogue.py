@@ -269,6 +269,25 @@ def write_manifest(folder: Path, source: str, **facts: object) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True))
 
 
+def record_search(models: Path, reference: str, search: Mapping[str, Any]) -> None:
+    """Record how to search with an encoder that was tuned here.
+
+    Raises:
+        ModelUnavailable: If it was not: the weights of others are those of the program.
+    """
+    kind, value = parse_reference(reference)
+    manifest = tuned_folder(models, value) / MANIFEST
+    if kind != "run" or not manifest.is_file():
+        raise ModelUnavailable(
+            f"encoder {reference!r} was not tuned here, so weights can't be kept with it; "
+            "set FOOTNOTE_ENCODER=run:ID"
+        )
+    written = json.loads(manifest.read_text()) | {"search": dict(search)}
+    beside = manifest.with_suffix(".writing")
+    beside.write_text(json.dumps(written, indent=2, sort_keys=True))
+    beside.replace(manifest)
+
+
 def _checksums(folder: Path) -> dict[str, str]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     return {str(path.relative_to(folder)): file_sha256(path) for path in paths if ".cache" not in path.parts}

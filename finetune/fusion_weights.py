@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +100,8 @@ def learn_weights(judged: Sequence[Judged], given: SearchConfig, *, seed: int, h
 
 def _grid(given: SearchConfig) -> Iterator[SearchConfig]:
     for weights in itertools.product(*GRID.values()):
-        yield replace(given, dense_weight=1.0, **dict(zip(GRID, weights, strict=True)))
+        named: dict[str, Any] = dict(zip(GRID, weights, strict=True))
+        yield replace(given, dense_weight=1.0, **named)
 
 
 def score_weights(judged: Sequence[Judged], config: SearchConfig) -> tuple[Values, Values]:

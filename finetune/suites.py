@@ -150,7 +150,7 @@ def load_suite(folder: Path) -> Suite:
         SuiteInvalid: Names the file, the line and what is wrong.
     """
     manifest = _read_manifest(folder / MANIFEST)
-    questions = _read_questions(folder / QUESTIONS)
+    questions = read_questions(folder / QUESTIONS)
     documents = folder / manifest.documents
     if not documents.is_dir():
         raise SuiteInvalid(f"{documents}: the folder of documents is missing")
@@ -175,7 +175,12 @@ def _read_manifest(path: Path) -> Manifest:
         raise SuiteInvalid(f"{path}: {_describe(error)}; see docs/evaluation.md for its form") from error
 
 
-def _read_questions(path: Path) -> list[Question]:
+def read_questions(path: Path) -> list[Question]:
+    """Read a file of questions, one JSON object a line.
+
+    Raises:
+        SuiteInvalid: Names the file, the line and what is wrong.
+    """
     questions: list[Question] = []
     lines: dict[str, int] = {}
     for number, line in enumerate(_read(path).split("\n"), start=1):

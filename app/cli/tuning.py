@@ -1,5 +1,6 @@
 """``footnote tune``: models that learn from this home."""
 
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ from app.db.training_runs import TrainingRunView, get_run, list_runs
 from app.settings import load_settings
 from app.wiring import build_services, fetch
 from finetune.configuration import DeviceName, OptimizerConfig, RetrieverConfig
+from finetune.suites import read_questions
 
 tune = typer.Typer(
     help="Models that learn from approved pairs, clicks and files of examples.", no_args_is_help=True
@@ -104,6 +106,39 @@ def _print_retriever(run: TrainingRunView) -> None:
         "and the same setting for the server",
         highlight=False,
     )
+
+
+@tune.command("search")
+def search(
+    questions: Annotated[
+        Path, typer.Argument(help="JSON lines: id, question, gold_documents (addresses of documents here).")
+    ],
+    save: Annotated[
+        bool,
+        typer.Option("--save", help="Search with them from now on; only with an encoder tuned here."),
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Learn how much vectors, words, whole documents and pairs are worth, from people's questions."""
+    from app.learning.search import learn_search  # noqa: PLC0415
+    from finetune.fusion_weights import describe_weights  # noqa: PLC0415
+
+    asked = [question for question in read_questions(questions) if question.answerable]
+    with closing(build_services(load_settings())) as services, progress_bars() as progress:
+        learned = learn_search(services, asked, save=save, progress=progress)
+    weights = describe_weights(learned.config)
+    figures = {"before": learned.before, "after": learned.after, "cross_fitted": learned.cross_fitted}
+    if json:
+        print_json({"weights": weights, "figures": figures, "saved": save})
+        return
+    print_table("Weights", list(weights), [list(weights.values())])
+    labels = {
+        "before": "as it is",
+        "after": "learnt, on the questions that it was learnt from",
+        "cross_fitted": "learnt on one half, measured on the other",
+    }
+    rows = [(labels[name], *(f"{value:.3f}" for value in values)) for name, values in figures.items()]
+    print_table("Search", ("", "hit@10", "MRR@10"), rows)
 
 
 @tune.command("list")
