@@ -51,7 +51,7 @@ class RetrieverConfig:
     epochs: int = 2
     batch_size: int = 64
     temperature: float = 0.05
-    negatives: int = 1
+    negatives: int = 0
     memory_tokens: int = 8192
     distillation: float = 1.0
     teacher_temperature: float = 1.0
