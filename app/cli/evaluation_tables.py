@@ -20,19 +20,12 @@ def print_list(found: Sequence[EvaluationSummary], *, as_json: bool) -> None:
         return
     if not found:
         err.print("no evaluation was made so far; footnote evaluate makes one")
-    rows = [
-        (
-            one.id,
-            f"{one.created_at:%Y-%m-%d %H:%M}",
-            one.suite,
-            one.subject["encoder"],
-            one.summary["questions"],
-            *(f"{one.summary[MAIN_VARIANT][name]:.3f}" for name in ("hit@10", "mrr@10")),
+    for one in found:  # lines, not a table: a narrow terminal would cut the ids, which are there to be copied
+        figures = ", ".join(f"{name} {one.summary[MAIN_VARIANT][name]:.3f}" for name in ("hit@10", "mrr@10"))
+        _line(
+            f"{one.id}  {one.created_at:%Y-%m-%d %H:%M}  {figures}  {one.suite} "
+            f"({one.summary['questions']} questions), {one.subject['encoder']}"
         )
-        for one in found
-    ]
-    columns = ("run", "made (UTC)", "suite", "encoder", "questions", "hit@10", "mrr@10")
-    print_table("Evaluation runs", columns, rows)
 
 
 def print_run(run: EvaluationRun) -> None:

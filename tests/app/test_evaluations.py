@@ -169,6 +169,7 @@ def test_runs_are_listed_shown_compared_and_exported(
     assert [one["id"] for one in listed] == [again["id"], second["id"], first["id"]]
     assert listed[2]["summary"]["fused"]["hit@10"] == 1
     assert run("evaluate", "list", "--suite", "other", "--json") == []
+    assert f"{first['id']}  {first['created_at'][:10]}" in run("evaluate", "list")
     assert run("evaluate", "show", second["id"], "--json") == second
     compared = run("evaluate", "compare", first["id"], second["id"], "--json")
     assert compared == comparison
