@@ -177,7 +177,7 @@ def _run_ours(facts: dict[str, Any], folder: Path, *, negatives: int) -> None:
 
 def _run_library(facts: dict[str, Any], folder: Path) -> None:
     try:
-        from datasets import Dataset  # noqa: PLC0415 - only for this measurement
+        from datasets import Dataset  # type: ignore[import-not-found]  # noqa: PLC0415 - only for this
     except ImportError:
         sys.exit("error: the package datasets is missing; install it beside Footnote for this measurement")
     from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer  # noqa: PLC0415
