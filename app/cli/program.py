@@ -43,7 +43,7 @@ def main() -> None:
     from app.db.pairs import PairNotFound  # noqa: PLC0415
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
     from app.jobs import EngineElsewhere  # noqa: PLC0415
-    from app.learning.retriever import AlreadyTuning  # noqa: PLC0415
+    from app.learning.runs import AlreadyTuning  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
     from finetune.devices import DeviceUnavailable  # noqa: PLC0415

@@ -13,7 +13,7 @@ from finetune.examples import Corpus
 from ingest.passages import contextual_text
 from retriever.arrays import Vectors
 from retriever.encoder import Encoder
-from retriever.search import SearchConfig
+from retriever.search import Hit, SearchConfig
 from retriever.search import search as search_index
 
 BATCH = 500
@@ -74,6 +74,31 @@ def read_corpus(database: Database, live: LiveIndex) -> LearningCorpus:
     )
 
 
+def live_hits(
+    live: LiveIndex, encoder: Encoder, question: str, query: Vectors, *, k: int, config: SearchConfig
+) -> list[Hit]:
+    """What the live search finds for a question.
+
+    Args:
+        live: The live index.
+        encoder: The live encoder.
+        question: The question.
+        query: (dimension,), its vector.
+        k: Most hits.
+        config: How the live search is done. The questions of QA pairs should have no weight in it: they would
+            lead to the very passages that are to be learnt.
+    """
+    return search_index(
+        live.index,
+        encoder,
+        question,
+        k=k,
+        config=config,
+        hidden_documents=live.hidden_documents,
+        query=query[None, :],
+    )
+
+
 def live_rows(
     live: LiveIndex,
     corpus: LearningCorpus,
@@ -84,26 +109,6 @@ def live_rows(
     k: int,
     config: SearchConfig,
 ) -> list[int]:
-    """Rows of a corpus as the live search ranks them for a question, without the help of QA pairs.
-
-    The pairs' own questions would lead to the very passages that are to be learnt.
-
-    Args:
-        live: The index that the corpus was read from.
-        corpus: The corpus.
-        encoder: The live encoder.
-        question: The question.
-        query: (dimension,), its vector.
-        k: Most rows.
-        config: How the live search is done.
-    """
-    hits = search_index(
-        live.index,
-        encoder,
-        question,
-        k=k,
-        config=config,
-        hidden_documents=live.hidden_documents,
-        query=query[None, :],
-    )
+    """Rows of a corpus, read from that index, of what `live_hits` finds."""
+    hits = live_hits(live, encoder, question, query, k=k, config=config)
     return list(corpus.rows_of([hit.passage_id for hit in hits]))

@@ -1,36 +1,37 @@
 """``footnote tune retriever``: from this home's examples to an encoder that was chosen on held-out pairs."""
 
-import fcntl
-import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.catalogue import MANIFEST, open_model, tuned_folder, write_manifest
-from app.db.training_runs import TrainingRunView, begin_run, end_run, get_run, list_runs
+from app.db.training_runs import TrainingRunView
 from app.downloads import Progress
-from app.indexing import build_live_index
-from app.learning.corpus import LearningCorpus, live_rows, read_corpus
-from app.learning.examples import Gathered, gather_examples
+from app.learning.corpus import LearningCorpus
+from app.learning.examples import Gathered
+from app.learning.runs import (
+    LEAST_DEV,
+    begin,
+    describe_material,
+    end,
+    mine,
+    publish,
+    read_material,
+    work_folder,
+    write_whole,
+)
 from app.observability import logger
 from app.wiring import Services
 from finetune.configuration import DeviceName, MiningConfig, OptimizerConfig, RetrieverConfig
 from finetune.devices import choose_device
-from finetune.examples import LEAST_EXAMPLES, Example, ExampleLine, TooFewExamples
+from finetune.examples import ExampleLine
 from finetune.interpolation import FACTORS, Trial, choose_factor, mixture_name, try_factors
-from finetune.negatives import mine_negatives, rows_by_question
 from finetune.pool import Pool, make_pool, score_pool
 from finetune.retriever_tuning import RetrieverTask, describe_run, run_key
 from finetune.trainable_encoder import TrainableEncoder
 from finetune.training import run_training
 from retriever.sentence_transformer_encoder import load_encoder
-
-LEAST_DEV = 20
-"""Fewer held-out questions can't tell mixtures apart; the tuned weights are then taken as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,58 +67,36 @@ def tune_retriever(services: Services, wanted: TuneRetriever, progress: Progress
         DeviceUnavailable, TrainingDiverged, EncoderUnusable: See there.
         OSError: If the disk is full; checkpoints stay, and the same call goes on.
     """
-    settings, encoder = services.settings, services.encoder
-    base = open_model(settings.models_folder, settings.encoder)
-    build_live_index(
-        services.database,
-        settings,
-        encoder,
-        report=progress,
-        now=lambda: datetime.now(UTC),
-    )
-    live = services.live_index()
-    corpus = read_corpus(services.database, live)
-    gathered = gather_examples(services.database, corpus, encoder, lines=wanted.lines)
-    if len(gathered.train) < LEAST_EXAMPLES:
-        raise TooFewExamples(len(gathered.train), skipped=sum(gathered.skipped.values()))
-    negatives = _mine(services, corpus, gathered.train, wanted, progress)
+    material = read_material(services, wanted.lines, progress)
+    train = material.gathered.train
+    negatives: list[tuple[int, ...]] = [()] * len(train)
+    if wanted.config.negatives:
+        negatives = mine(services, material, train, wanted.mining, progress)
     described = describe_run(
-        corpus.corpus, gathered.train, negatives, wanted.config, wanted.optimizer, base=base.fingerprint
+        material.corpus.corpus,
+        train,
+        negatives,
+        wanted.config,
+        wanted.optimizer,
+        base=material.base.fingerprint,
     )
-    described |= {
-        "key": run_key(described),
-        "mining": asdict(wanted.mining),
-        "skipped": dict(gathered.skipped),
-        "encoder": settings.encoder,
-        "index_version": live.id,
-        "device": str(choose_device(wanted.device)),
-    }
-    run_id = _begin(services, base.fingerprint, described)
-    work = settings.home / "training" / run_id
-    with _alone(work, run_id):
-        try:
-            run = _Run(
-                services=services,
-                wanted=wanted,
-                progress=progress,
-                base=base.folder,
-                work=work,
-                corpus=corpus,
-                gathered=gathered,
-            )
-            report = described | run.train(negatives, described["key"])
-            fingerprint = _publish(services, work, run_id, report)
-        except Exception as error:
-            _end(services, run_id, error=error)
-            raise
-        with services.database.writing() as session:
-            end_run(
-                session, run_id, state="done", report=report, fingerprint=fingerprint, now=datetime.now(UTC)
-            )
-        shutil.rmtree(work, ignore_errors=True)
-    logger().info("retriever_tuned", run=run_id, examples=len(gathered.train))
-    with services.database.reading() as session:
-        return get_run(session, run_id)
+    described |= {"key": run_key(described), "mining": asdict(wanted.mining)}
+    described |= describe_material(services, material, wanted.device)
+    run_id = begin(services, "retriever", material.base.fingerprint, described)
+    with work_folder(services, run_id) as work:
+        run = _Run(
+            services=services,
+            wanted=wanted,
+            progress=progress,
+            base=material.base.folder,
+            work=work,
+            corpus=material.corpus,
+            gathered=material.gathered,
+        )
+        report = described | run.train(negatives, described["key"])
+        fingerprint = publish(services, work, run_id, Path(report["chosen"]))
+        logger().info("retriever_tuned", run=run_id, examples=len(train))
+        return end(services, run_id, report=report, fingerprint=fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,10 +147,7 @@ class _Run:
             key=key,
             report=lambda done, total, _loss: self.progress("Tuning", done, total),
         )
-        beside = self.work / "tuned.writing"
-        shutil.rmtree(beside, ignore_errors=True)
-        encoder.save(beside)
-        beside.rename(tuned)
+        write_whole(tuned, encoder.save)
         return losses
 
     def _try_mixtures(self, tuned: Path) -> list[Trial]:

@@ -14,7 +14,7 @@ from app.cli.documents import ingest_files
 from app.cli.program import app
 from app.db.training_runs import list_runs
 from app.downloads import Progress
-from app.learning import retriever
+from app.learning import runs
 from app.learning.examples import NO_DOCUMENT, NO_PASSAGE
 from app.learning.retriever import TuneRetriever, tune_retriever
 from app.settings import Settings
@@ -139,7 +139,7 @@ def test_a_full_disk_is_said_and_the_next_call_goes_on(
 
     lines = read_example_lines(_examples())
     with monkeypatch.context() as patched:
-        patched.setattr(retriever, "write_manifest", full)
+        patched.setattr(runs, "write_manifest", full)
         with pytest.raises(OSError, match="No space left"):
             _tune(services, lines)
     with services.database.reading() as session:

@@ -1,0 +1,179 @@
+"""What the runs of every kind of tuning share: their material, their record, and where their models go."""
+
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.catalogue import MANIFEST, Model, open_model, tuned_folder, write_manifest
+from app.db.training_runs import Kind, TrainingRunView, begin_run, end_run, get_run, list_runs
+from app.downloads import Progress
+from app.indexing import build_live_index
+from app.learning.corpus import LearningCorpus, live_rows, read_corpus
+from app.learning.examples import Gathered, gather_examples
+from app.searching import LiveIndex
+from app.wiring import Services
+from finetune.configuration import DeviceName, MiningConfig
+from finetune.devices import choose_device
+from finetune.examples import LEAST_EXAMPLES, Example, ExampleLine, TooFewExamples
+from finetune.negatives import mine_negatives, rows_by_question
+
+LEAST_DEV = 20
+"""Fewer held-out questions can't tell one choice from another."""
+
+
+class AlreadyTuning(Exception):
+    """Another process is at the same run."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"the training run {run_id} is under way in another process; wait for it, or end it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Material:
+    """What a run reads.
+
+    Attributes:
+        base: The configured encoder.
+        live: The live index, up to date.
+        corpus: Its passages.
+        gathered: Examples, at least `finetune.examples.LEAST_EXAMPLES`.
+    """
+
+    base: Model
+    live: LiveIndex
+    corpus: LearningCorpus
+    gathered: Gathered
+
+
+def read_material(services: Services, lines: Sequence[ExampleLine], progress: Progress) -> Material:
+    """Bring the live index up to date, and gather what there is to learn from.
+
+    Raises:
+        TooFewExamples: If there is too little.
+    """
+    base = open_model(services.settings.models_folder, services.settings.encoder)
+    build_live_index(
+        services.database,
+        services.settings,
+        services.encoder,
+        report=progress,
+        now=lambda: datetime.now(UTC),
+    )
+    live = services.live_index()
+    corpus = read_corpus(services.database, live)
+    gathered = gather_examples(services.database, corpus, services.encoder, lines=lines)
+    if len(gathered.train) < LEAST_EXAMPLES:
+        raise TooFewExamples(len(gathered.train), skipped=sum(gathered.skipped.values()))
+    return Material(base=base, live=live, corpus=corpus, gathered=gathered)
+
+
+def describe_material(services: Services, material: Material, device: DeviceName) -> dict[str, Any]:
+    """What a report says of a run beside what decides its weights."""
+    return {
+        "skipped": dict(material.gathered.skipped),
+        "encoder": services.settings.encoder,
+        "index_version": material.live.id,
+        "device": str(choose_device(device)),
+    }
+
+
+def mine(
+    services: Services,
+    material: Material,
+    examples: Sequence[Example],
+    mining: MiningConfig,
+    progress: Progress,
+) -> list[tuple[int, ...]]:
+    """Hard negatives of each example by the live search; see `finetune.negatives.mine_negatives`."""
+    live, corpus = material.live, material.corpus
+    config = replace(services.search_config, qa_weight=0.0)
+    vectors = services.encoder.encode_queries([example.question for example in examples])
+    places = {example.question: place for place, example in enumerate(examples)}
+    done = 0
+
+    def find(question: str) -> list[int]:
+        nonlocal done
+        done += 1
+        progress("Mining negatives", done, len(examples))
+        query = vectors[places[question]]
+        return live_rows(live, corpus, services.encoder, question, query, k=mining.depth, config=config)
+
+    return mine_negatives(
+        examples,
+        corpus.corpus,
+        find,
+        questions=vectors,
+        passages=corpus.vectors,
+        config=mining,
+        known=rows_by_question(examples),
+    )
+
+
+def begin(services: Services, kind: Kind, base: str, described: dict[str, Any]) -> str:
+    """The id of a new run, or of one that was stopped and would do the very same."""
+    with services.database.writing() as session:
+        for run in list_runs(session, kind=kind, limit=500):
+            if run.state != "done" and run.report.get("key") == described["key"]:
+                return run.id
+        return begin_run(session, kind, base=base, report=described, now=datetime.now(UTC))
+
+
+def end(services: Services, run_id: str, *, report: dict[str, Any], fingerprint: str) -> TrainingRunView:
+    """Record that a run is done; the run."""
+    with services.database.writing() as session:
+        end_run(session, run_id, state="done", report=report, fingerprint=fingerprint, now=datetime.now(UTC))
+        return get_run(session, run_id)
+
+
+@contextmanager
+def work_folder(services: Services, run_id: str) -> Iterator[Path]:
+    """The folder of a run under way; it is removed at the end, and stays if the run fails.
+
+    A failure is recorded.
+
+    Raises:
+        AlreadyTuning: If another process is in it.
+    """
+    work = services.settings.home / "training" / run_id
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyTuning(run_id) from None
+        try:
+            yield work
+        except Exception as error:
+            with services.database.writing() as session:
+                end_run(session, run_id, state="failed", error=str(error), now=datetime.now(UTC))
+            raise
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def write_whole(folder: Path, save: Callable[[Path], None]) -> None:
+    """Let a model be saved beside its place, and then move it there: it is whole or not there."""
+    beside = folder.with_name(f"{folder.name}.writing")
+    shutil.rmtree(beside, ignore_errors=True)
+    save(beside)
+    beside.rename(folder)
+
+
+def publish(services: Services, work: Path, run_id: str, chosen: Path, **facts: object) -> str:
+    """Move the chosen weights to where ``run:<id>`` looks; the model's fingerprint.
+
+    The folder appears whole or not at all; its manifest says the facts.
+    """
+    folder = tuned_folder(services.settings.models_folder, run_id)
+    if not folder.is_dir():
+        beside = work / "publishing"
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(chosen, beside, ignore=shutil.ignore_patterns(MANIFEST))
+        write_manifest(beside, f"tuned here, run {run_id}", **facts)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside.rename(folder)
+    return open_model(services.settings.models_folder, f"run:{run_id}").fingerprint
