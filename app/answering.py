@@ -18,6 +18,7 @@ from generator.evidence import Evidence
 from generator.models import Generator, Message
 from generator.prompt import PROMPT_VERSION
 from retriever.encoder import Encoder
+from retriever.reranking import TimedReranker
 from retriever.search import SearchConfig
 
 
@@ -53,6 +54,7 @@ class Answerer:
         passages: Most passages shown to the generator.
         curated_similarity: Least cosine of a question and that of a pair whose words answer it.
         config: Budgets and thresholds of answers.
+        reranker: Orders the first hits anew; None to leave them.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Answerer:
         passages: int,
         curated_similarity: float,
         config: AnswerConfig,
+        reranker: TimedReranker | None = None,
     ) -> None:
         self._database = database
         self._encoder = encoder
@@ -73,6 +76,7 @@ class Answerer:
         self._passages = passages
         self._curated_similarity = curated_similarity
         self._config = config
+        self._reranker = reranker
 
     def stream(
         self,
@@ -101,6 +105,7 @@ class Answerer:
             k=self._passages,
             products=products,
             config=self._search,
+            reranker=self._reranker,
         )
         curated = None
         if not conversation:
@@ -191,6 +196,7 @@ class Answerer:
                 "release": None,
                 "index": found.index_version,
                 "retriever": self._encoder.fingerprint,
+                "reranker": None if self._reranker is None else self._reranker.fingerprint,
                 "generator": self._generator.fingerprint,
                 "prompt": PROMPT_VERSION,
             },

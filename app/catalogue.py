@@ -114,12 +114,14 @@ class Model:
         folder: Where its files are.
         search: Fields of `retriever.search.SearchConfig` that were chosen with a tuned encoder.
         fingerprint: First 16 hexadecimal digits of a sha256 over the checksums of its files.
+        rerank_weight: Of a reranker that was tuned here, its worth; 0 where it does not pay.
     """
 
     reference: str
     folder: Path
     fingerprint: str
     search: Mapping[str, Any] = field(default_factory=dict)
+    rerank_weight: float | None = None
 
 
 def parse_reference(reference: str) -> tuple[Literal["catalogue", "hf", "path", "run"], str]:
@@ -163,7 +165,7 @@ def open_model(models: Path, reference: str) -> Model:
         raise ModelUnavailable(
             f"model {reference!r} is not at {folder}; fetch it with: footnote models fetch"
         )
-    manifest, search = folder / MANIFEST, {}
+    manifest, search, written = folder / MANIFEST, {}, {}
     if manifest.is_file():
         written = json.loads(manifest.read_text())
         recorded: dict[str, str] = written["files"]
@@ -173,7 +175,13 @@ def open_model(models: Path, reference: str) -> Model:
         recorded = _checksums(folder)
     else:
         raise ModelUnavailable(f"{folder} has no {MANIFEST}; delete the folder and fetch the model again")
-    return Model(reference=reference, folder=folder, fingerprint=_fingerprint(recorded), search=search)
+    return Model(
+        reference=reference,
+        folder=folder,
+        fingerprint=_fingerprint(recorded),
+        search=search,
+        rerank_weight=written.get("rerank_weight"),
+    )
 
 
 def fetch_model(

@@ -1,15 +1,17 @@
 """From a question to passages."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.db.documents import list_products
 from app.db.passages import get_passages
 from app.db.session import Database
+from ingest.passages import contextual_text
 from retriever.encoder import Encoder
 from retriever.index import Index
 from retriever.matches import QuestionMatch
-from retriever.search import SearchConfig, SearchResult, search_all
+from retriever.reranking import TimedReranker
+from retriever.search import Hit, SearchConfig, SearchResult, search_all
 
 NEAREST_QUESTIONS = 3  # the nearest may be another question than was asked; see app/qa/curating.py
 
@@ -84,6 +86,7 @@ def find_passages(
     k: int,
     products: Sequence[str] | None,
     config: SearchConfig,
+    reranker: TimedReranker | None = None,
 ) -> Found:
     """The passages that fit a question best.
 
@@ -95,13 +98,17 @@ def find_passages(
         k: Most passages wanted.
         products: Names of the only products to search, in any case; None for all.
         config: How to search.
+        reranker: Orders the first hits anew; None to leave them.
 
     Raises:
         ProductUnknown: Names the products that there are.
     """
     with database.reading() as session:
         known = list_products(session)
-    result = search_live(live, encoder, question, k=k, products=products, known=known, config=config)
+    found_k = k if reranker is None else max(k, reranker.config.passages)
+    result = search_live(live, encoder, question, k=found_k, products=products, known=known, config=config)
+    if reranker is not None:
+        result = replace(result, hits=rerank_hits(database, reranker, question, result.hits)[:k])
     hits = result.hits
     with database.reading() as session:
         views = get_passages(session, [hit.passage_id for hit in hits])
@@ -129,6 +136,24 @@ def find_passages(
     about = {views[hit.passage_id].product_id for hit in found}
     subjects = tuple(name for name, product_id in known.items() if about == {product_id})
     return Found(index_version=live.id, subjects=subjects, hits=found, questions=tuple(result.questions))
+
+
+def rerank_hits(database: Database, reranker: TimedReranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
+    """Hits in their new order; the reranker reads the first ones as the encoder read them.
+
+    Args:
+        database: Database for reading.
+        reranker: Orders hits anew.
+        question: What was asked.
+        hits: By falling score.
+    """
+    with database.reading() as session:
+        views = get_passages(session, [hit.passage_id for hit in hits[: reranker.config.passages]])
+    texts = {
+        passage_id: contextual_text(view.title, view.heading_path, view.text)
+        for passage_id, view in views.items()
+    }
+    return reranker.rerank(question, hits, texts)
 
 
 def search_live(

@@ -40,6 +40,12 @@ class Settings(BaseSettings):
         default="all-minilm-l6-v2",
         description="Catalogue name, hf:owner/name, path:folder, or run:ID of a model that was tuned here.",
     )
+    reranker: str | None = Field(
+        default=None, description="run:ID or path:folder of a reranker; without one, hits stay as found."
+    )
+    rerank_budget: int = Field(
+        default=300, ge=1, description="Milliseconds that a reranker may take for a question."
+    )
     generator: str = Field(
         default="qwen2.5-coder-0.5b-instruct", description="Catalogue name, hf:owner/name or path:folder."
     )

@@ -24,6 +24,7 @@ from generator.answers import AnswerConfig
 from generator.models import Generator
 from retriever.encoder import Encoder
 from retriever.index import Index, open_index
+from retriever.reranking import RerankConfig, TimedReranker
 from retriever.search import SearchConfig
 
 
@@ -98,6 +99,9 @@ class Models:
         self._generator: Generator | None = None
         self._loading_encoder = threading.Lock()
         self._loading_generator = threading.Lock()
+        self._reranker: TimedReranker | None = None
+        self._reranker_opened = False
+        self._loading_reranker = threading.Lock()
 
     @property
     def encoder(self) -> Encoder:
@@ -116,6 +120,35 @@ class Models:
         """How to search with the encoder; raises ModelUnavailable if it is not there."""
         _ = self.encoder
         return self._search
+
+    @property
+    def reranker(self) -> TimedReranker | None:
+        """The reranker; None where none is set, or where it was found not to pay.
+
+        Raises:
+            ModelUnavailable: If it is not there.
+            RerankerUnusable: If its folder holds something else.
+        """
+        with self._loading_reranker:
+            if not self._reranker_opened:
+                reference = self._settings.reranker
+                self._reranker = None if reference is None else self._open_reranker(reference)
+                self._reranker_opened = True
+            return self._reranker
+
+    def _open_reranker(self, reference: str) -> TimedReranker | None:
+        from retriever.cross_encoder import load_cross_encoder  # noqa: PLC0415 - loads torch
+
+        model = open_model(self._settings.models_folder, reference)
+        if model.rerank_weight == 0:
+            return None
+        return TimedReranker(
+            load_cross_encoder(model.folder, weights_sha256=model.fingerprint),
+            RerankConfig(
+                weight=RerankConfig().weight if model.rerank_weight is None else model.rerank_weight,
+                budget_milliseconds=self._settings.rerank_budget,
+            ),
+        )
 
     @property
     def generator(self) -> Generator:
@@ -177,6 +210,11 @@ class Services:
         return self._models.search_config
 
     @property
+    def reranker(self) -> TimedReranker | None:
+        """The reranker; see `Models.reranker`."""
+        return self._models.reranker
+
+    @property
     def generator(self) -> Generator:
         """The generator; see `Models.generator`."""
         return self._models.generator
@@ -222,6 +260,7 @@ class Services:
             k=k,
             products=products,
             config=self.search_config,
+            reranker=self.reranker,
         )
 
     def stream_answer(
@@ -245,6 +284,7 @@ class Services:
                 passages=settings.evidence_passages,
                 curated_similarity=settings.curated_similarity,
                 config=config,
+                reranker=self.reranker,
             )
             yield from answerer.stream(
                 self.live_index(), question, products=products, conversation=conversation
@@ -266,8 +306,8 @@ class Services:
         )
 
     def warm_up(self) -> None:
-        """Load both models and open the live index, if there is one."""
-        _ = self.encoder, self.generator
+        """Load the models and open the live index, if there is one."""
+        _ = self.encoder, self.generator, self.reranker
         with contextlib.suppress(NotReady):
             self.live_index()
 

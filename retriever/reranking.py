@@ -1,5 +1,6 @@
 """A second look at the first hits: a model that reads question and passage together."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -95,6 +96,10 @@ class TimedReranker:
     def fingerprint(self) -> str:
         """The model's; see `Reranker`."""
         return self._reranker.fingerprint
+
+    def without_budget(self) -> "TimedReranker":
+        """The same model, reading as many hits as it may however long that takes; for measuring."""
+        return TimedReranker(self._reranker, replace(self.config, budget_milliseconds=math.inf))
 
     def rerank(self, question: str, hits: Sequence[Hit], texts: Mapping[str, str]) -> list[Hit]:
         """Hits in their new order; see `reorder`.

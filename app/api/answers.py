@@ -82,6 +82,7 @@ class Versions(BaseModel):
     release: str | None
     index: str
     retriever: str
+    reranker: str | None = None
     generator: str
     prompt: str
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
-from app.cli import documents, evaluation, operations, pairs, questions, tuning
+from app.cli import documents, evaluation, operations, pairs, questions, reranking, tuning
 from app.cli.output import end_at_once, err
 from app.observability import configure_logging
 from app.settings import SettingsInvalid, calm_idle_threads, load_settings
@@ -30,6 +30,7 @@ app.command()(questions.ask)
 app.command()(questions.search)
 app.add_typer(evaluation.evaluate, name="evaluate")
 app.add_typer(pairs.qa, name="qa")
+tuning.tune.command("reranker")(reranking.reranker)
 app.add_typer(tuning.tune, name="tune")
 app.add_typer(operations.models, name="models")
 app.add_typer(operations.jobs, name="jobs")

@@ -20,6 +20,11 @@ tune = typer.Typer(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[DeviceName, typer.Option(help="auto takes a GPU where there is one.")]
+Examples = Annotated[
+    Path | None,
+    typer.Option(help="JSON lines of your own: question, uri, and if you like quote, relevance, product."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")]
 _DEFAULTS = RetrieverConfig()
 _OPTIMIZER = OptimizerConfig()
 
@@ -27,12 +32,7 @@ _OPTIMIZER = OptimizerConfig()
 @tune.command("retriever")
 def retriever(
     *,
-    examples: Annotated[
-        Path | None,
-        typer.Option(
-            help="JSON lines of your own: question, uri, and if you like quote, relevance, product."
-        ),
-    ] = None,
+    examples: Examples = None,
     general: Annotated[
         Path | None,
         typer.Option(help="JSON lines of general questions that must not be forgotten: question, passage."),
@@ -45,7 +45,7 @@ def retriever(
     learning_rate: Annotated[
         float, typer.Option(min=1e-7, max=1e-2, help="Largest learning rate.")
     ] = _OPTIMIZER.learning_rate,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same weights.")] = _OPTIMIZER.seed,
+    seed: Seed = _OPTIMIZER.seed,
     device: Device = "auto",
     json: AsJson = False,
 ) -> None:
@@ -62,8 +62,8 @@ def retriever(
         config=RetrieverConfig(epochs=epochs, batch_size=batch_size, negatives=negatives),
         optimizer=OptimizerConfig(learning_rate=learning_rate, seed=seed),
         device=device,
-        lines=[] if examples is None else read_example_lines(_lines(examples)),
-        general=None if general is None else read_pool(_lines(general)),
+        lines=[] if examples is None else read_example_lines(read_lines(examples)),
+        general=None if general is None else read_pool(read_lines(general)),
     )
     with progress_bars() as progress:
         fetch(settings, settings.encoder, progress)
@@ -76,18 +76,23 @@ def retriever(
         _print_retriever(run)
 
 
-def _lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file."""
     return path.read_text(encoding="utf-8").splitlines()
+
+
+def run_summary(run: TrainingRunView) -> str:
+    """What a run learnt from, in a line."""
+    report, examples = run.report, run.report["examples"]
+    return (
+        f"{run.id}: {examples['examples']} examples over {examples['passages']} passages, "
+        f"{report['seconds'] / 60:.1f} minutes; left out: {report['skipped'] or 'none'}"
+    )
 
 
 def _print_retriever(run: TrainingRunView) -> None:
     report = run.report
-    examples = report["examples"]
-    out.print(
-        f"{run.id}: {examples['examples']} examples over {examples['passages']} passages, "
-        f"{report['seconds'] / 60:.1f} minutes; left out: {report['skipped'] or 'none'}",
-        highlight=False,
-    )
+    out.print(run_summary(run), highlight=False)
     if report["trials"]:
         rows = [
             (

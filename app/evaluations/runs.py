@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Protocol
 
 from app.db.documents import list_products
 from app.db.evaluation_runs import add_evaluation, get_evaluation
@@ -26,13 +27,14 @@ from app.evaluations.reports import (
 )
 from app.indexing import build_index_without
 from app.ingesting import embed_missing
-from app.searching import LiveIndex, search_live
+from app.searching import LiveIndex, rerank_hits, search_live
 from app.wiring import Models
 from finetune.comparison import NotComparable, compare_outcomes
 from finetune.evaluation import FoundPassage, RetrievalReport, evaluate_retrieval
 from finetune.suites import Question
 from retriever.encoder import Encoder
 from retriever.index import Index
+from retriever.reranking import TimedReranker
 from retriever.search import BM25_ALONE, DENSE_ALONE, SearchConfig
 
 EVALUATED_DEPTH = 100  # passages per question: enough for ten documents
@@ -72,6 +74,11 @@ def evaluate_encoder(
         configs = variants(models.search_config)
         find = _finder(database, index, encoder)
         reports = _ask(asked, find, configs, partial(progress, f"Asking {reference}"))
+        reranker = models.reranker
+        if reranker is not None:
+            reranked = partial(find, models.search_config, reranker=reranker.without_budget())
+            reranked(asked.questions[0].question)  # the first one measures its own speed
+            reports["reranked"] = evaluate_retrieval(asked.questions, reranked, asked.gold_passages)
     subject = Subject(
         encoder=reference,
         encoder_fingerprint=encoder.fingerprint,
@@ -81,7 +88,8 @@ def evaluate_encoder(
             questions=index.manifest.questions,
             corpus_sha256=corpus,
         ),
-        search={name: asdict(config) for name, config in configs.items()},
+        search={name: asdict(config) for name, config in configs.items()}
+        | ({} if reranker is None else {"reranked": _described(models.search_config, reranker)}),
         versions={name: version(name) for name in PACKAGES},
     )
     return subject, _report(asked, reports)
@@ -102,21 +110,35 @@ def _ask(
     return reports
 
 
-def _finder(
-    database: Database, index: Index, encoder: Encoder
-) -> Callable[[SearchConfig, str], list[FoundPassage]]:
+def _described(config: SearchConfig, reranker: TimedReranker) -> dict[str, Any]:
+    own = {"reranker": reranker.fingerprint, "weight": reranker.config.weight}
+    return asdict(config) | own | {"passages": reranker.config.passages}
+
+
+class _Find(Protocol):
+    def __call__(
+        self, config: SearchConfig, question: str, *, reranker: TimedReranker | None = None
+    ) -> list[FoundPassage]: ...
+
+
+def _finder(database: Database, index: Index, encoder: Encoder) -> _Find:
     """Searches an index as the server does, but for the reading of texts."""
     live = LiveIndex(id="evaluated", index=index, hidden_documents=frozenset(), hidden_pairs=frozenset())
     with database.reading() as session:
         known, places = list_products(session), passage_places(session)
 
-    def find(config: SearchConfig, question: str) -> list[FoundPassage]:
+    def find(
+        config: SearchConfig, question: str, *, reranker: TimedReranker | None = None
+    ) -> list[FoundPassage]:
         result = search_live(
             live, encoder, question, k=EVALUATED_DEPTH, products=None, known=known, config=config
         )
+        hits = result.hits
+        if reranker is not None:
+            hits = rerank_hits(database, reranker, question, hits)
         return [
             FoundPassage(passage_id=hit.passage_id, **places[hit.passage_id]._asdict())
-            for hit in result.hits
+            for hit in hits
             if hit.passage_id in places  # a document may be deleted meanwhile
         ]
 

@@ -42,7 +42,7 @@ def test_an_answer_carries_footnotes_and_is_on_record(client: TestClient, upload
     assert answer["status"] == "answered"
     assert "60 days" in answer["text"]
     check_footnotes(client, answer)
-    assert set(answer["versions"]) == {"release", "index", "retriever", "generator", "prompt"}
+    assert set(answer["versions"]) == {"release", "index", "retriever", "reranker", "generator", "prompt"}
     assert client.get(f"/v1/answers/{answer['id']}").json() == answer
 
 
