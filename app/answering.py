@@ -137,7 +137,8 @@ class Answerer:
             "total": _milliseconds(began, ended),
         }
         asked = {
-            "products": list(products or []),
+            "products": list(found.products),
+            "detected_products": [asdict(one) for one in found.detected_products],
             "conversation": [asdict(turn) for turn in conversation],
             "evidence": [
                 {"passage_id": hit.passage_id, "rank": hit.rank, "cosine": hit.cosine} for hit in evidence
@@ -192,6 +193,7 @@ class Answerer:
             "curated": answer.origin is AnswerOrigin.CURATED,
             "pair_id": asked["pair"],
             "products": asked["products"],
+            "detected_products": asked["detected_products"],
             "versions": {
                 "release": None,
                 "index": found.index_version,

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,11 +21,12 @@ from app.db.indexes import (
 )
 from app.db.pair_evidence import searched_pairs
 from app.db.passages import PassageView, get_embeddings, live_passages
+from app.db.products import labelled_questions, product_names
 from app.db.session import Database
 from app.db.tables import new_id
 from app.ingesting import embed_missing
 from app.observability import logger
-from app.qa.questions import embed_questions
+from app.qa.questions import embed_questions, question_vectors
 from app.settings import Settings
 from ingest.passages import contextual_text
 from retriever.arrays import Vectors
@@ -32,11 +34,15 @@ from retriever.encoder import Encoder
 from retriever.errors import RetrieverError
 from retriever.index import Index, IndexEntry, build_index, open_index
 from retriever.manifest import read_manifest
+from retriever.products import ProductModel, number_products
 from retriever.questions import IndexedQuestion
+from retriever.vectors import VectorIndex
 from retriever.verification import verify_index
+from retriever.words import WordIndex
 
 KNOWN_QUERIES = 20  # passages, and questions, that must find themselves before the pointer moves
 SNAPSHOT_ATTEMPTS = 5
+PRODUCTS_SEED = 0
 
 T = TypeVar("T")
 
@@ -84,6 +90,7 @@ def build_live_index(
             encoder_fingerprint=encoder.fingerprint,
             dimension=encoder.dimension,
             created_at=began,  # documents deleted from here on are hidden until the next build
+            learn_products=partial(_learn_products, snapshot),
         )
         try:
             _verify(directory, encoder, snapshot)
@@ -139,6 +146,16 @@ def _is_readable(directory: Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _ProductSnapshot:
+    """What products are learnt from, beside the passages."""
+
+    names: dict[str, tuple[str, ...]]
+    labelled: list[tuple[str, tuple[str, ...]]]  # questions with the ids of their products
+    labelled_vectors: Vectors  # (labelled, dimension)
+    paired: list[str | None]  # of each question of a pair the product; None also where it is held out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Snapshot:
     """What an index is built from, as it was at one moment."""
 
@@ -147,6 +164,7 @@ class _Snapshot:
     vectors: Vectors  # (entries, dimension)
     questions: list[IndexedQuestion]
     question_vectors: Vectors  # (questions, dimension)
+    products: _ProductSnapshot
 
 
 def build_index_without(database: Database, encoder: Encoder, split: str | None, directory: Path) -> Index:
@@ -168,6 +186,7 @@ def build_index_without(database: Database, encoder: Encoder, split: str | None,
         encoder_fingerprint=encoder.fingerprint,
         dimension=encoder.dimension,
         created_at=datetime.now(UTC),
+        learn_products=partial(_learn_products, snapshot),
     )
     return open_index(directory, encoder_fingerprint=encoder.fingerprint)
 
@@ -188,6 +207,7 @@ def _snapshot(database: Database, encoder: Encoder, *, without: str | None = Non
             corpus = corpus_sha256(session)
             views = list(live_passages(session))
             pairs = [pair for pair in searched_pairs(session) if pair.split != without]
+            names, labelled = product_names(session), labelled_questions(session)
             texts = [view.embedding_sha256 for view in views]
             asked = [pair.question_sha256 for pair in pairs]
             cached = get_embeddings(session, fingerprint, list({*texts, *asked}))
@@ -201,8 +221,51 @@ def _snapshot(database: Database, encoder: Encoder, *, without: str | None = Non
                     for one in pairs
                 ],
                 question_vectors=_as_rows(cached, asked, encoder.dimension),
+                products=_ProductSnapshot(
+                    names=names,
+                    labelled=labelled,
+                    labelled_vectors=question_vectors(
+                        database, encoder, [question for question, _ in labelled]
+                    ),
+                    paired=[one.product_id if one.split == "train" else None for one in pairs],
+                ),
             )
     raise CorpusKeepsChanging("documents arrive faster than they are embedded; the next build takes them in")
+
+
+def _learn_products(snapshot: _Snapshot, vectors: VectorIndex, words: WordIndex) -> ProductModel | None:
+    """What documents, labelled questions and pairs tell of products; see `finetune.products`."""
+    ids, numbers = number_products([entry.product_id for entry in snapshot.entries])
+    if len(ids) < 2:  # noqa: PLR2004 - one product is no choice
+        return None
+    from finetune.product_examples import ProductPassages, ProductQuestions, as_labels  # noqa: PLC0415
+    from finetune.products import learn_products  # noqa: PLC0415 - loads scikit-learn
+
+    products = snapshot.products
+    taught = [row for row, product in enumerate(products.paired) if product in ids]
+    return learn_products(
+        vectors,
+        words,
+        product_ids=ids,
+        names=products.names,
+        passages=ProductPassages(
+            texts=[entry.text for entry in snapshot.entries],
+            documents=[entry.document_id for entry in snapshot.entries],
+            numbers=numbers,
+            vectors=snapshot.vectors,
+        ),
+        labelled=ProductQuestions(
+            texts=[question for question, _ in products.labelled],
+            labels=as_labels([about for _, about in products.labelled], ids),
+            vectors=products.labelled_vectors,
+        ),
+        paired=ProductQuestions(
+            texts=[snapshot.questions[row].question for row in taught],
+            labels=as_labels([[products.paired[row]] for row in taught], ids),
+            vectors=snapshot.question_vectors[taught],
+        ),
+        seed=PRODUCTS_SEED,
+    )
 
 
 def _as_rows(cached: Mapping[str, bytes], digests: Sequence[str], dimension: int) -> Vectors:

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.db.documents import list_products
 from app.db.passages import get_passages
+from app.db.products import find_product, product_names
 from app.db.session import Database
 from ingest.passages import contextual_text
 from retriever.encoder import Encoder
 from retriever.index import Index
 from retriever.matches import QuestionMatch
+from retriever.products import ProductDetector
 from retriever.reranking import TimedReranker
 from retriever.search import Hit, SearchConfig, SearchResult, search_all
 
@@ -61,17 +62,31 @@ class FoundPassage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundProduct:
+    """A product that a question is about; see `retriever.products.DetectedProduct`."""
+
+    name: str
+    probability: float
+    named: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """Passages for a question, best first.
 
     Attributes:
         index_version: Where they came from.
+        products: Names of the products that the search was limited to, or else of those that were detected.
+        detected_products: The products that were detected, the surest first; none where the caller named
+            some, or where it is unsure.
         subjects: Name of the product that every hit is about, if there is one.
         hits: Best first.
         questions: The QA pairs whose questions are nearest, best first, however near they are.
     """
 
     index_version: str
+    products: tuple[str, ...]
+    detected_products: tuple[FoundProduct, ...]
     subjects: tuple[str, ...]
     hits: tuple[FoundPassage, ...]
     questions: tuple[QuestionMatch, ...]
@@ -96,7 +111,7 @@ def find_passages(
         encoder: The encoder that the index was built with.
         question: Any text.
         k: Most passages wanted.
-        products: Names of the only products to search, in any case; None for all.
+        products: Names or aliases of the only products to search, in any case; None for all.
         config: How to search.
         reranker: Orders the first hits anew; None to leave them.
 
@@ -104,9 +119,9 @@ def find_passages(
         ProductUnknown: Names the products that there are.
     """
     with database.reading() as session:
-        known = list_products(session)
+        names = product_names(session)
     found_k = k if reranker is None else max(k, reranker.config.passages)
-    result = search_live(live, encoder, question, k=found_k, products=products, known=known, config=config)
+    result = search_live(live, encoder, question, k=found_k, products=products, names=names, config=config)
     if reranker is not None:
         result = replace(result, hits=rerank_hits(database, reranker, question, result.hits)[:k])
     hits = result.hits
@@ -134,8 +149,19 @@ def find_passages(
         if hit.passage_id in views
     )
     about = {views[hit.passage_id].product_id for hit in found}
-    subjects = tuple(name for name, product_id in known.items() if about == {product_id})
-    return Found(index_version=live.id, subjects=subjects, hits=found, questions=tuple(result.questions))
+    subjects = tuple(known[0] for product_id, known in names.items() if about == {product_id})
+    detected = tuple(
+        FoundProduct(name=names[one.product_id][0], probability=round(one.probability, 4), named=one.named)
+        for one in result.products
+    )
+    return Found(
+        index_version=live.id,
+        products=tuple(one.name for one in detected) if products is None else tuple(products),
+        detected_products=detected,
+        subjects=subjects,
+        hits=found,
+        questions=tuple(result.questions),
+    )
 
 
 def rerank_hits(database: Database, reranker: TimedReranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
@@ -163,7 +189,7 @@ def search_live(
     *,
     k: int,
     products: Sequence[str] | None,
-    known: Mapping[str, str],
+    names: Mapping[str, Sequence[str]],
     config: SearchConfig,
 ) -> SearchResult:
     """The search itself, without reading texts from the database; evaluations measure this.
@@ -173,8 +199,9 @@ def search_live(
         encoder: The encoder that the index was built with.
         question: Any text.
         k: Most passages wanted.
-        products: Names of the only products to search, in any case; None for all.
-        known: Name to id of every product.
+        products: Names or aliases of the only products to search, in any case; None for all, those that the
+            question is about before others.
+        names: Name and aliases of every product, the name first, by its id.
         config: How to search.
 
     Raises:
@@ -189,13 +216,14 @@ def search_live(
         config=config,
         hidden_documents=live.hidden_documents,
         hidden_pairs=live.hidden_pairs,
-        products=None if products is None else _product_ids(known, products),
+        products=None if products is None else _product_ids(names, products),
+        detector=ProductDetector(live.index.products, names) if config.product_weight else None,
     )
 
 
-def _product_ids(known: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
-    by_name = {name.casefold(): product_id for name, product_id in known.items()}
-    for name in wanted:
-        if name.casefold() not in by_name:
-            raise ProductUnknown(name, list(known))
-    return [by_name[name.casefold()] for name in wanted]
+def _product_ids(names: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[str]:
+    found = {name: find_product(names, name) for name in wanted}
+    for name, product_id in found.items():
+        if product_id is None:
+            raise ProductUnknown(name, [first for first, *_ in names.values()])
+    return [product_id for product_id in found.values() if product_id is not None]

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from retriever.manifest import (
     record_files,
     render_manifest,
 )
+from retriever.products import ProductIndex, ProductModel, open_products, write_products
 from retriever.questions import (
     IndexedQuestion,
     QuestionIndex,
@@ -37,9 +38,13 @@ _VECTORS = "vectors.faiss"
 _WORDS = "words"
 _DOCUMENTS = "documents.npy"
 _QUESTIONS = "questions"
+_PRODUCTS = "products.npz"
 _NO_ROWS: Rows = np.empty(0, dtype=np.int64)
 
 KeyT = TypeVar("KeyT")
+
+LearnProducts = Callable[[VectorIndex, WordIndex], ProductModel | None]
+"""Learns the products of an index from its finished vectors and words; None where nothing is to be learnt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,7 @@ class Index:
         words: One bag of words per row: the passage's and those of the questions that it answers.
         questions: The questions of QA pairs, which lead to rows.
         documents: Which document each row belongs to, and where each document points.
+        products: Which product each row is of, and what was learnt about them.
         passage_ids: The passage of each row.
         document_ids: The document of each row.
         rows_by_document: The rows of each document, rising.
@@ -83,6 +89,7 @@ class Index:
     words: WordIndex
     questions: QuestionIndex
     documents: DocumentIndex
+    products: ProductIndex
     passage_ids: Sequence[str]
     document_ids: Sequence[str]
     rows_by_document: Mapping[str, Rows]
@@ -121,6 +128,7 @@ def build_index(
     created_at: datetime,
     questions: Sequence[IndexedQuestion] = (),
     question_vectors: Vectors | None = None,
+    learn_products: LearnProducts | None = None,
 ) -> Manifest:
     """Write an index version, all of it or nothing.
 
@@ -139,6 +147,7 @@ def build_index(
             to those of their evidence.
         question_vectors: (len(questions), dimension) float32 unit rows, encoded as queries, in the same
             order; may be None where there are no questions.
+        learn_products: What it learns about products becomes a part of the index; None for nothing.
 
     Raises:
         IndexExists: If ``directory`` exists.
@@ -162,6 +171,7 @@ def build_index(
         write_documents(building / _DOCUMENTS, [entry.document_id for entry in entries], vectors)
         write_questions(building / _QUESTIONS, questions, question_vectors, rows, dimension=dimension)
         write_words(building / _WORDS, [entry.text for entry in entries])
+        _write_products(building, learn_products)
         manifest = Manifest(
             format=FORMAT,
             created_at=created_at,
@@ -193,6 +203,14 @@ def _write_entries(path: Path, entries: Sequence[IndexEntry]) -> None:
         "products": [entry.product_id for entry in entries],
     }
     path.write_text(json.dumps(columns), encoding="utf-8")
+
+
+def _write_products(building: Path, learn: LearnProducts | None) -> None:
+    if learn is None:
+        return
+    model = learn(open_vectors(building / _VECTORS), open_words(building / _WORDS))
+    if model is not None:
+        write_products(building / _PRODUCTS, model)
 
 
 def _publish(building: Path, directory: Path) -> None:
@@ -237,6 +255,7 @@ def open_index(directory: Path, *, encoder_fingerprint: str) -> Index:
         words=open_words(directory / _WORDS),
         questions=open_questions(directory / _QUESTIONS),
         documents=open_documents(directory / _DOCUMENTS, columns["documents"]),
+        products=open_products(directory / _PRODUCTS, columns["products"]),
         passage_ids=columns["passages"],
         document_ids=columns["documents"],
         rows_by_document=_rows_by(columns["documents"]),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from retriever.errors import IndexDamaged, IndexFormatUnknown
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the files of an index, or `retriever.words.words`, change their meaning."""
 
 MANIFEST_NAME = "manifest.json"

@@ -14,6 +14,7 @@ from retriever.candidates import Candidates, find_candidates
 from retriever.encoder import Encoder
 from retriever.index import Index
 from retriever.matches import QuestionMatch, describe_matches
+from retriever.products import DetectedProduct, ProductDetector
 
 Via = Literal["dense", "bm25", "qa"]
 _SOURCES: tuple[Via, ...] = ("dense", "bm25", "qa")
@@ -31,6 +32,7 @@ class SearchConfig:
         document_weight: Worth of the whole document's vector.
         document_bm25_weight: Worth of the whole document's words.
         qa_weight: Worth of the questions of QA pairs; 0 lets them name no passage.
+        product_weight: Worth of being of a product that the question is about; 0 lets products be.
         qa_depth: Most passages that questions name.
         qa_minimum_cosine: Questions further from what was asked than this name no passage.
         passages_per_document: Most passages of one document among the hits; None for no limit.
@@ -44,6 +46,7 @@ class SearchConfig:
     document_weight: float = 0.3
     document_bm25_weight: float = 0.1
     qa_weight: float = 0.1
+    product_weight: float = 0.05
     qa_depth: int = 10
     qa_minimum_cosine: float = 0.6
     passages_per_document: int | None = None
@@ -67,6 +70,7 @@ class SearchConfig:
             self.document_weight,
             self.document_bm25_weight,
             self.qa_weight,
+            self.product_weight,
         )
         return np.array(weights, dtype=np.float32)
 
@@ -77,9 +81,16 @@ class SearchConfig:
         return tuple(source for source, weight in worth if weight)
 
 
-DENSE_ALONE = SearchConfig(bm25_weight=0, document_weight=0, document_bm25_weight=0, qa_weight=0)
+DENSE_ALONE = SearchConfig(
+    bm25_weight=0, document_weight=0, document_bm25_weight=0, qa_weight=0, product_weight=0
+)
 BM25_ALONE = SearchConfig(
-    dense_weight=0, bm25_weight=1, document_weight=0, document_bm25_weight=0, qa_weight=0
+    dense_weight=0,
+    bm25_weight=1,
+    document_weight=0,
+    document_bm25_weight=0,
+    qa_weight=0,
+    product_weight=0,
 )
 
 
@@ -112,10 +123,12 @@ class SearchResult:
     Attributes:
         hits: Passages, best first; see `search`.
         questions: The QA pairs whose questions are nearest, best first, however near they are.
+        products: The products that the question is about, the surest first; none where that is unsure.
     """
 
     hits: list[Hit]
     questions: list[QuestionMatch]
+    products: tuple[DetectedProduct, ...] = ()
 
 
 def search(
@@ -180,11 +193,13 @@ def search_all(
     hidden_pairs: Collection[str] = (),
     products: Collection[str | None] | None = None,
     query: Vectors | None = None,
+    detector: ProductDetector | None = None,
 ) -> SearchResult:
     """The hits of `search` and the QA pairs nearest to a question, with one encoding of it.
 
-    There are at most ``questions`` pairs, at least 0, and however near they are. The other arguments
-    and the errors are those of `search`.
+    There are at most ``questions`` pairs, at least 0, and however near they are. With a ``detector`` the
+    products that the question is about are found too and their passages gain, unless ``products`` names
+    the products. The other arguments and the errors are those of `search`.
     """
     if k < 1 or questions < 0:
         raise ValueError(f"need k >= 1 and questions >= 0, got {k=}, {questions=}")
@@ -203,6 +218,7 @@ def search_all(
         questions=questions,
         allowed=allowed,
         allowed_questions=index.questions.allowed_rows(passages=allowed, hidden_pairs=hidden_pairs),
+        detector=detector if products is None else None,
     )
     hits = _hits(index, candidates, config)
     return SearchResult(
@@ -211,6 +227,7 @@ def search_all(
             for rank, hit in enumerate(islice(_limited(hits, config.passages_per_document), k), start=1)
         ],
         questions=describe_matches(index, candidates.nearest, passages=allowed),
+        products=candidates.products,
     )
 
 

@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse
 
 from app.answering import Event, Turn
 from app.api.dependencies import UsesServices
-from app.api.fields import NotBlank, Question, Storable
+from app.api.fields import DetectedProductResponse, NotBlank, Question, Storable
 from app.api.problems import as_problem, described
 from app.db.answers import get_answer
 from app.observability import logger
@@ -101,7 +101,10 @@ class AnswerResponse(BaseModel):
     )
     curated: bool = Field(description="Whether a person stands for these words; `pair_id` names the pair.")
     pair_id: str | None
-    products: list[str]
+    products: list[str] = Field(
+        description="The products that the search was limited to, or else those that were detected."
+    )
+    detected_products: list[DetectedProductResponse] = []
     versions: Versions
     timings_ms: dict[str, float]
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ingest.document import clean_text
 
@@ -24,3 +24,15 @@ def _not_blank(text: str) -> str:
 Storable = Annotated[str, AfterValidator(storable)]
 NotBlank = Annotated[Storable, AfterValidator(_not_blank)]
 Question = Annotated[NotBlank, Field(max_length=MAX_QUESTION)]
+
+
+class DetectedProductResponse(BaseModel):
+    """A product that the question is about, as far as the service can tell."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={"example": {"name": "Press Pro", "probability": 0.93, "named": True}},
+    )
+    name: str
+    probability: float = Field(ge=0, le=1, description="Calibrated: of ten with 0.9, nine are right.")
+    named: bool = Field(description="Whether the question names it, by name or alias.")

@@ -20,10 +20,12 @@ from app.db.evaluation_runs import EvaluationNotFound
 from app.db.interactions import CitationNotFound, PassageNotShown
 from app.db.pair_reviews import EvidenceInvalid
 from app.db.pairs import PairNotFound
+from app.db.products import AliasTaken
 from app.db.searches import SearchNotFound
 from app.ingesting import UploadTooLarge
 from app.searching import ProductUnknown
 from app.wiring import Busy, JobNotFound, NotReady
+from finetune.product_labels import LabelsInvalid
 from generator.errors import GeneratorError, PromptTooLong
 from ingest.errors import EmptyFile, IngestError, UnsupportedType
 from ingest.pairs.named_entities import NameModelMissing
@@ -45,6 +47,8 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     IngestError: (422, "unreadable-file"),
     EvidenceInvalid: (422, "invalid-evidence"),
     ProductUnknown: (422, "unknown-product"),
+    AliasTaken: (422, "alias-taken"),
+    LabelsInvalid: (422, "invalid-labels"),
     PassageNotShown: (422, "passage-not-shown"),
     CitationNotFound: (422, "unknown-citation"),
     PromptTooLong: (422, "prompt-too-long"),

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import UsesServices
-from app.api.fields import NotBlank, Question
+from app.api.fields import DetectedProductResponse, NotBlank, Question
 from app.api.problems import described
 from app.db.searches import SearchRecord
 from app.db.tables import new_id
@@ -58,7 +58,10 @@ class SearchResponse(BaseModel):
         description="What a click names in `POST /v1/interactions`; null where searches are not recorded."
     )
     index_version: str
-    products: list[str]
+    products: list[str] = Field(
+        description="The products that the search was limited to, or else those that were detected."
+    )
+    detected_products: list[DetectedProductResponse]
     hits: list[HitResponse]
 
 
@@ -69,7 +72,8 @@ def search(request: SearchRequest, services: UsesServices) -> SearchResponse:
     return SearchResponse(
         search_id=_record(services, request.question, found),
         index_version=found.index_version,
-        products=request.products or [],
+        products=list(found.products),
+        detected_products=[DetectedProductResponse.model_validate(one) for one in found.detected_products],
         hits=[HitResponse.model_validate(hit) for hit in found.hits],
     )
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
-from app.cli import documents, evaluation, operations, pairs, questions, reranking, tuning
+from app.cli import documents, evaluation, operations, pairs, products, questions, reranking, tuning
 from app.cli.output import end_at_once, err
 from app.observability import configure_logging
 from app.settings import SettingsInvalid, calm_idle_threads, load_settings
@@ -30,6 +30,7 @@ app.command()(questions.ask)
 app.command()(questions.search)
 app.add_typer(evaluation.evaluate, name="evaluate")
 app.add_typer(pairs.qa, name="qa")
+app.add_typer(products.products, name="products")
 tuning.tune.command("reranker")(reranking.reranker)
 app.add_typer(tuning.tune, name="tune")
 app.add_typer(operations.models, name="models")
@@ -42,6 +43,7 @@ def main() -> None:
     from app.db.evaluation_runs import EvaluationNotFound  # noqa: PLC0415
     from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
     from app.db.pairs import PairNotFound  # noqa: PLC0415
+    from app.db.products import AliasTaken  # noqa: PLC0415
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
     from app.jobs import EngineElsewhere  # noqa: PLC0415
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
@@ -49,6 +51,7 @@ def main() -> None:
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
     from finetune.devices import DeviceUnavailable  # noqa: PLC0415
     from finetune.examples import ExamplesInvalid, TooFewExamples  # noqa: PLC0415
+    from finetune.product_labels import LabelsInvalid  # noqa: PLC0415
     from finetune.training import CheckpointForeign, TrainingDiverged  # noqa: PLC0415
     from generator.errors import GeneratorError  # noqa: PLC0415
     from ingest.pairs.named_entities import NameModelMissing  # noqa: PLC0415
@@ -65,6 +68,8 @@ def main() -> None:
         NotComparable,
         EvidenceInvalid,
         ProductUnknown,
+        AliasTaken,
+        LabelsInvalid,
         GeneratorError,
         RetrieverError,
         documents.JobFailed,

@@ -8,6 +8,7 @@ from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.db.tables import Document, DocumentVersion, NearDuplicate, Product, new_id
+from retriever.mentions import fold_name
 
 
 class State(StrEnum):
@@ -91,11 +92,12 @@ def store_upload(session: Session, upload: Upload, *, now: datetime) -> Stored:
 
 
 def get_product_id(session: Session, name: str | None) -> str | None:
-    """The id of a product by its name in any case; made if it is new."""
+    """The id of a product by its name or an alias, in any case; made if it is new."""
     if name is None:
         return None
-    key = name.casefold()  # in Python: SQLite lowers the case of ASCII only
-    product = next((one for one in session.scalars(select(Product)) if one.name.casefold() == key), None)
+    key = fold_name(name)
+    products = session.scalars(select(Product))
+    product = next((one for one in products if key in map(fold_name, (one.name, *one.aliases))), None)
     if product is None:
         product = Product(id=new_id("prd"), name=name, aliases=[])
         session.add(product)

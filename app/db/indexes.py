@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.db.pair_evidence import searched_pairs
 from app.db.passages import LIVE_PASSAGE
+from app.db.products import labelled_questions
 from app.db.tables import Document, IndexVersion, Passage
 
 
@@ -40,7 +41,7 @@ def _view(row: IndexVersion) -> IndexView:
 
 
 def corpus_sha256(session: Session) -> str:
-    """A checksum over what an index is built from, live passages and approved pairs: equal for equal ones."""
+    """A checksum over what an index is built from: live passages, approved pairs, labelled questions."""
     digest = hashlib.sha256()
     passages = session.execute(
         select(Passage.id, Passage.embedding_sha256, Document.product_id)
@@ -51,6 +52,8 @@ def corpus_sha256(session: Session) -> str:
         digest.update(f"{row[0]} {row[1]} {row[2]}\n".encode())
     for pair in searched_pairs(session):
         digest.update(f"{pair.id} {pair.changed_at} {' '.join(pair.passage_ids)}\n".encode())
+    for question, products in labelled_questions(session):
+        digest.update(f"{question} {' '.join(products)}\n".encode())
     return digest.hexdigest()
 
 

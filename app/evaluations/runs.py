@@ -9,10 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.db.documents import list_products
 from app.db.evaluation_runs import add_evaluation, get_evaluation
 from app.db.indexes import corpus_sha256
 from app.db.passages import passage_places
+from app.db.products import product_names
 from app.db.session import Database
 from app.downloads import Progress
 from app.evaluations.questions import Asked
@@ -125,13 +125,13 @@ def _finder(database: Database, index: Index, encoder: Encoder) -> _Find:
     """Searches an index as the server does, but for the reading of texts."""
     live = LiveIndex(id="evaluated", index=index, hidden_documents=frozenset(), hidden_pairs=frozenset())
     with database.reading() as session:
-        known, places = list_products(session), passage_places(session)
+        names, places = product_names(session), passage_places(session)
 
     def find(
         config: SearchConfig, question: str, *, reranker: TimedReranker | None = None
     ) -> list[FoundPassage]:
         result = search_live(
-            live, encoder, question, k=EVALUATED_DEPTH, products=None, known=known, config=config
+            live, encoder, question, k=EVALUATED_DEPTH, products=None, names=names, config=config
         )
         hits = result.hits
         if reranker is not None:
