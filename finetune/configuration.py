@@ -52,7 +52,7 @@ class RetrieverConfig:
     batch_size: int = 64
     temperature: float = 0.05
     negatives: int = 0
-    memory_tokens: int = 8192
+    memory_tokens: int = 12288
     distillation: float = 1.0
     teacher_temperature: float = 1.0
 

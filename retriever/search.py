@@ -1,9 +1,8 @@
 """From a question to hits: ask vectors, words and the questions of QA pairs, and weigh what they say."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -35,21 +34,22 @@ class SearchConfig:
         product_weight: Worth of being of a product that the question is about; 0 lets products be.
         qa_depth: Most passages that questions name.
         qa_minimum_cosine: Questions further from what was asked than this name no passage.
-        passages_per_document: Most passages of one document among the hits; None for no limit.
+        repeat_penalty: What a passage loses for each passage of its document that stands before it, so that
+            the first hits come from several documents.
     """
 
     depth: int = 100
     # The weights were chosen on users' questions (docs/benchmarks.md): what people ask is answered by a
     # page that is about it, while questions made from one passage are best found without documents.
     dense_weight: float = 1.0
-    bm25_weight: float = 0.2
+    bm25_weight: float = 0.15
     document_weight: float = 0.3
     document_bm25_weight: float = 0.1
     qa_weight: float = 0.1
     product_weight: float = 0.05
     qa_depth: int = 10
     qa_minimum_cosine: float = 0.6
-    passages_per_document: int | None = None
+    repeat_penalty: float = 0.05
 
     def __post_init__(self) -> None:
         if self.depth < 1 or self.weights.min() < 0 or not self.sources:
@@ -58,8 +58,8 @@ class SearchConfig:
             )
         if self.qa_depth < 1 or not -1 <= self.qa_minimum_cosine < 1:
             raise ValueError(f"need qa_depth >= 1 and qa_minimum_cosine from -1 to below 1, got {self}")
-        if self.passages_per_document is not None and self.passages_per_document < 1:
-            raise ValueError(f"need passages_per_document >= 1 or None, got {self.passages_per_document}")
+        if not self.repeat_penalty >= 0:
+            raise ValueError(f"need repeat_penalty >= 0, got {self.repeat_penalty}")
 
     @property
     def weights(self) -> NDArray[np.float32]:
@@ -82,7 +82,12 @@ class SearchConfig:
 
 
 DENSE_ALONE = SearchConfig(
-    bm25_weight=0, document_weight=0, document_bm25_weight=0, qa_weight=0, product_weight=0
+    bm25_weight=0,
+    document_weight=0,
+    document_bm25_weight=0,
+    qa_weight=0,
+    product_weight=0,
+    repeat_penalty=0,
 )
 BM25_ALONE = SearchConfig(
     dense_weight=0,
@@ -91,6 +96,7 @@ BM25_ALONE = SearchConfig(
     document_bm25_weight=0,
     qa_weight=0,
     product_weight=0,
+    repeat_penalty=0,
 )
 
 
@@ -145,9 +151,9 @@ def search(
 ) -> list[Hit]:
     """The ``k`` passages that fit a question best.
 
-    Hits are passages by falling score, ties by passage id. A document therefore stands where its
-    best passage stands, and its other passages follow where their own score puts them: they are not
-    drawn together. For a ranking of documents, keep each document's first hit (`rank_documents`).
+    Hits are passages by falling score, ties by passage id. A document stands where its best passage
+    stands; its other passages follow where their own lowered scores put them. For a ranking of documents,
+    keep each document's first hit (`rank_documents`).
 
     Held-back passages and pairs are left out before any retriever ranks, so they cost no place.
 
@@ -155,8 +161,8 @@ def search(
         index: An open index version.
         encoder: The encoder that the index was opened for.
         question: Any text.
-        k: Most hits wanted, at least 1. There may be fewer: the corpus, ``config.depth`` and
-            ``config.passages_per_document`` limit them.
+        k: Most hits wanted, at least 1. There may be fewer: the corpus and ``config.depth`` limit
+            them.
         config: How to search.
         hidden_documents: Documents that must not be shown, for instance deleted ones.
         hidden_pairs: QA pairs that must not be used, for instance rejected or stale since the build.
@@ -224,7 +230,7 @@ def search_all(
     return SearchResult(
         hits=[
             replace(hit, rank=rank)
-            for rank, hit in enumerate(islice(_limited(hits, config.passages_per_document), k), start=1)
+            for rank, hit in enumerate(_spread(hits, config.repeat_penalty)[:k], start=1)
         ],
         questions=describe_matches(index, candidates.nearest, passages=allowed),
         products=candidates.products,
@@ -255,10 +261,14 @@ def _hits(index: Index, candidates: Candidates, config: SearchConfig) -> list[Hi
     return sorted(hits, key=lambda hit: (-hit.score, hit.passage_id))
 
 
-def _limited(hits: Iterable[Hit], most_per_document: int | None) -> Iterator[Hit]:
-    """Hits, without those that come after a document's share is used up."""
-    shown: Counter[str] = Counter()
+def _spread(hits: Sequence[Hit], penalty: float) -> list[Hit]:
+    """Hits with what they lose for those of their document that stand before them; best first.
+
+    A document keeps its place, that of its best passage.
+    """
+    before: Counter[str] = Counter()
+    lowered = []
     for hit in hits:
-        if most_per_document is None or shown[hit.document_id] < most_per_document:
-            shown[hit.document_id] += 1
-            yield hit
+        lowered.append(replace(hit, score=hit.score - penalty * before[hit.document_id]))
+        before[hit.document_id] += 1
+    return sorted(lowered, key=lambda hit: (-hit.score, hit.passage_id))

@@ -8,7 +8,7 @@ import pytest
 from retriever.encoder import Encoder
 from retriever.errors import DimensionMismatch
 from retriever.index import Index, IndexEntry
-from retriever.search import Hit, SearchConfig, rank_documents, search, search_all
+from retriever.search import DENSE_ALONE, Hit, SearchConfig, rank_documents, search, search_all
 from retriever.words import words
 from tests.retriever.scoring import score_by_hand
 
@@ -81,7 +81,7 @@ def test_a_passage_that_only_its_words_find_has_its_cosine_too(index: Index, enc
 
 
 def test_vectors_alone(index: Index, encoder: Encoder) -> None:
-    alone = SearchConfig(bm25_weight=0, document_weight=0, document_bm25_weight=0)
+    alone = DENSE_ALONE
     hits = search(index, encoder, "replica", k=60, config=alone)
     assert all(hit.via == ("dense",) for hit in hits)
     assert all(one.cosine >= other.cosine - 1e-6 for one, other in pairwise(hits))
@@ -123,17 +123,12 @@ def test_a_document_stands_where_its_best_passage_stands(index: Index, encoder: 
     assert rank_documents(hits) == sorted(best, key=lambda document: best[document])
 
 
-@pytest.mark.parametrize("most", [1, 2])
-def test_a_document_has_no_more_than_its_share(index: Index, encoder: Encoder, most: int) -> None:
-    everything = search(index, encoder, QUESTIONS[0], k=60, config=SearchConfig())
-    config = SearchConfig(passages_per_document=most)
-    hits = search(index, encoder, QUESTIONS[0], k=10, config=config)
-    shares = [
-        hit.passage_id
-        for place, hit in enumerate(everything)
-        if sum(other.document_id == hit.document_id for other in everything[:place]) < most
-    ]
-    assert ids(hits) == shares[:10]
+def test_passages_of_one_document_make_room_for_others(index: Index, encoder: Encoder) -> None:
+    together = search(index, encoder, QUESTIONS[0], k=60, config=SearchConfig(repeat_penalty=0))
+    apart = search(index, encoder, QUESTIONS[0], k=60, config=SearchConfig(repeat_penalty=10))
+    assert rank_documents(together) == rank_documents(apart)
+    assert [hit.document_id for hit in apart[:20]] == rank_documents(apart)  # first each document once
+    assert len({hit.document_id for hit in together[:20]}) < 20
 
 
 def test_more_hits_than_the_depth_are_given_when_asked_for(index: Index, encoder: Encoder) -> None:
@@ -175,7 +170,8 @@ def test_wrong_settings_are_refused(index: Index, encoder: Encoder) -> None:
         {"qa_minimum_cosine": 1.0},
         {"qa_minimum_cosine": -1.1},
         {"qa_minimum_cosine": float("nan")},
-        {"passages_per_document": 0},
+        {"repeat_penalty": -0.1},
+        {"repeat_penalty": float("nan")},
     ):
         with pytest.raises(ValueError, match="need"):
             SearchConfig(**wrong)
