@@ -69,6 +69,7 @@ def measure_answers(settings: Settings, docs: Path, _documents: int, questions: 
         services.database,
         services.encoder,
         generator,
+        search=services.search_config,
         passages=settings.evidence_passages,
         curated_similarity=NEVER,  # what is measured is writing
         config=config,

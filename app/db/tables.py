@@ -260,7 +260,7 @@ class Interaction(Base):
 class ProductQuestion(Base):
     """A question that a person said the products of; what the product detector learns from.
 
-    ``products`` holds product ids, at least one; a question may be about several.
+    ``products`` holds product ids; a question may be about several, and about none of them.
     """
 
     __tablename__ = "product_questions"

@@ -58,7 +58,7 @@ def score_by_hand(
     best_passage = max(passage_words.values(), default=0.0) or 1.0
     best_document = max(document_words.values(), default=0.0) or 1.0
     least = config.qa_minimum_cosine
-    scores = {
+    together = {
         name: config.dense_weight * float(vectors[name] @ query)
         + config.bm25_weight * passage_words[name] / best_passage
         + config.document_weight * document_cosine[document_of[name]]
@@ -69,8 +69,8 @@ def score_by_hand(
     return {
         name: score
         - config.repeat_penalty
-        * sum(_is_before(scores, other, name) for other in shown if document_of[other] == document_of[name])
-        for name, score in scores.items()
+        * sum(_is_before(together, other, name) for other in shown if document_of[other] == document_of[name])
+        for name, score in together.items()
     }
 
 
