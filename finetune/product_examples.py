@@ -21,7 +21,7 @@ MOST_QUESTIONS = 500
 """Questions of one kind per product, and of no product, that are learnt from."""
 
 PASSAGE_WEIGHT = 0.1
-"""Worth of a passage of a product with enough questions, beside one of these: users ask in other words."""
+"""Worth of a passage beside a question, where there are enough questions: users ask in other words."""
 
 Labels = NDArray[np.bool_]
 """(questions, products), true where a question is about a product; a row of false is about none."""
@@ -125,8 +125,6 @@ def gather_examples(
     enough = [place for place, (one, rows) in enumerate(kinds, start=1) if _are_enough(one.labels[rows])]
     kind = enough[0] if enough else 0  # of the rows below, those that are calibrated on
     of_questions = np.concatenate([one.labels[rows] for one, rows in kinds])
-    asked_of = np.append(of_questions.sum(axis=0), np.sum(~of_questions.any(axis=1)))  # the last: of none
-    worth = np.where(asked_of < LEAST_PER_PRODUCT, 1.0, PASSAGE_WEIGHT)[passages.numbers[taken]]
     begin = sum(sizes[:kind])
     asked = [one.texts[row] for one, rows in kinds for row in rows]
     documents = [passages.documents[row] for row in taken]
@@ -134,7 +132,7 @@ def gather_examples(
         texts=[*(passages.texts[row] for row in taken), *asked],
         vectors=np.concatenate([passages.vectors[taken], *(one.vectors[rows] for one, rows in kinds)]),
         labels=np.concatenate([of_passages[taken], of_questions]),
-        weights=np.concatenate([worth, np.ones(sizes[1] + sizes[2])]),
+        weights=np.repeat([PASSAGE_WEIGHT if kind else 1.0, 1.0, 1.0], sizes),
         groups=[*(f"d {one}" for one in documents), *(f"q {_key(text)}" for text in asked)],
         documents=[*documents, *(None for _ in asked)],
         calibrating=np.arange(begin, begin + sizes[kind]),

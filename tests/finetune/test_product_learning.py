@@ -155,19 +155,16 @@ def test_what_is_calibrated_on() -> None:
     of_one = questions(["a"] * LEAST_QUESTIONS, 1)
     none = questions([], 1)
 
-    def gathered(labelled: ProductQuestions, paired: ProductQuestions) -> tuple[int, int, float, float]:
+    def gathered(labelled: ProductQuestions, paired: ProductQuestions) -> tuple[int, int, float]:
         pool = gather_examples(passages, labelled, paired, count=2, seed=0)
-        of_product, of_none = pool.weights[[0, shown - 1]]
-        return int(pool.calibrating[0]), len(pool.calibrating), float(of_product), float(of_none)
+        return int(pool.calibrating[0]), len(pool.calibrating), float(pool.weights[0])
 
     shown = MOST_PASSAGES + 100  # of the product, and all of no product
-    assert gathered(none, none) == (0, shown, 1.0, 1.0)
-    assert gathered(few, none) == (0, shown, 0.1, 1.0)
-    assert gathered(of_one, of_one) == (0, shown, 0.1, 1.0)
-    assert gathered(enough, enough) == (shown, 100, 0.1, 1.0)
-    assert gathered(few, enough) == (shown + len(few), 100, 0.1, 1.0)
-    assert gathered(questions([None] * 9, 1), none)[2:] == (1.0, 1.0)
-    assert gathered(questions([None] * 10, 1), none)[2:] == (1.0, 0.1)
+    assert gathered(none, none) == (0, shown, 1.0)
+    assert gathered(few, few) == (0, shown, 1.0)
+    assert gathered(of_one, of_one) == (0, shown, 1.0)
+    assert gathered(enough, enough) == (shown, 100, 0.1)
+    assert gathered(few, enough) == (shown + len(few), 100, 0.1)
 
 
 def test_calibration_agrees_with_that_of_scikit_learn() -> None:
