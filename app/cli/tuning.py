@@ -156,8 +156,11 @@ def list_training_runs(json: AsJson = False) -> None:
     if json:
         print_json([asdict(run) for run in runs])
         return
-    rows = [(run.id, run.kind, run.state, run.created_at, run.error or "") for run in runs]
-    print_table("Training runs", ("id", "kind", "state", "began", "error"), rows)
+    for run in runs:
+        line = f"{run.id}  {run.created_at:%Y-%m-%d %H:%M}  {run.kind}  {run.state}"
+        out.print(
+            line + (f": {run.error}" if run.error else ""), highlight=False, markup=False, soft_wrap=True
+        )
 
 
 @tune.command("show")
