@@ -157,6 +157,9 @@ def test_what_is_calibrated_on() -> None:
 
     def gathered(labelled: ProductQuestions, paired: ProductQuestions) -> tuple[int, int, float]:
         pool = gather_examples(passages, labelled, paired, count=2, seed=0)
+        assert len(pool.weights) == len(pool.texts) == len(pool.vectors) == len(pool.labels)
+        taught = sum(document is None for document in pool.documents)
+        assert taught == len(labelled) + (0 if labelled is enough else len(paired))
         return int(pool.calibrating[0]), len(pool.calibrating), float(pool.weights[0])
 
     shown = MOST_PASSAGES + 100  # of the product, and all of no product
