@@ -3,7 +3,7 @@
     python -m benchmarks.products path/to/ray_docs [--encoder run:ID]
 
 Half of the hand-corrected questions of ``product_questions.jsonl`` are held out, drawn once; nothing is
-learnt, calibrated or chosen on them or their duplicates, nor on a question of ``questions_dev.jsonl``.
+learnt or calibrated on them or their duplicates, nor on a question of ``questions_dev.jsonl``.
 """
 
 import argparse
