@@ -34,5 +34,7 @@ class DetectedProductResponse(BaseModel):
         json_schema_extra={"example": {"name": "Press Pro", "probability": 0.93, "named": True}},
     )
     name: str
-    probability: float = Field(ge=0, le=1, description="How sure that is, calibrated on the questions that the index learnt from.")
+    probability: float = Field(
+        ge=0, le=1, description="How sure that is, calibrated on the questions that the index learnt from."
+    )
     named: bool = Field(description="Whether the question names it, by name or alias.")
