@@ -10,13 +10,15 @@ section, or is of its page where no line is found. It prints how well relevances
 tell gold from the rest, with the correction for position and without it, and writes what there is to learn
 as files for ``footnote tune retriever --examples``.
 
-``train`` tunes on each of these files.
+``train`` tunes the base encoder on each of these files and nothing else, and measures it on the suite's
+questions, over a sample of passages.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +29,7 @@ from app.cli.output import print_table
 from app.db.passages import live_passages
 from app.indexing import build_live_index
 from app.learning.corpus import LearningCorpus, live_rows, read_corpus
-from app.learning.retriever import TuneRetriever, tune_retriever
+from app.learning.examples import gather_examples
 from app.observability import configure_logging
 from app.settings import Settings, calm_idle_threads, load_settings
 from app.wiring import Services, build_services
@@ -41,9 +43,14 @@ from benchmarks.click_models import (
     simulate,
 )
 from benchmarks.ray_pairs import FEWEST_LETTERS, finder, rows
+from benchmarks.tuning import sampled, suite_examples, train_encoder
 from finetune.clicks import ClickConfig, ClickRelevance, estimate_relevance
-from finetune.examples import ExampleLine, TooFewExamples, read_example_lines
+from finetune.configuration import RetrieverConfig
+from finetune.examples import read_example_lines
+from finetune.pool import Pool, score_pool
 from ingest.pairs.locating import TextFinder
+from retriever.encoder import Encoder
+from retriever.sentence_transformer_encoder import load_encoder
 
 SHOWN = 10
 CLICKS = (300, 1_000, 4_000)
@@ -90,7 +97,7 @@ def main() -> None:
     calm_idle_threads()
     configure_logging("error")
     if arguments.command == "train":
-        train(arguments.output, tune)
+        train(arguments.output)
         return
     config = ClickConfig(least_showings=arguments.least_showings, least_relevance=arguments.least_relevance)
     readers = Readers(traffic=arguments.traffic, exponent=arguments.looks)
@@ -228,25 +235,40 @@ def _line(found: ClickRelevance, asked: Asked, corpus: LearningCorpus) -> str:
     return json.dumps(example | {"relevance": round(found.relevance, 4)}, ensure_ascii=False)
 
 
-def train(output: Path, tune: Callable[[Sequence[ExampleLine]], str]) -> None:
-    """Tune on each file of examples, and print what came out."""
-    files = sorted(output.glob("clicks-*.jsonl"))
+def train(output: Path) -> None:
+    """Tune on each file of examples alone, and print what each encoder is worth on the suite's questions."""
+    files = sorted(output.glob("clicks-*.jsonl"), key=lambda path: (int(path.stem.split("-")[1]), path.name))
     if not files:
         sys.exit(f"error: {output} holds no clicks-*.jsonl; run first: python -m benchmarks.clicks simulate")
+    settings = _suite_settings()
+    services = build_services(settings)
+    encoder = services.encoder
+    corpus = read_corpus(services.database, services.live_index())
+    suite = load_settings().home / "suites" / "ray"
+    pool = sampled(suite_examples(suite, corpus, encoder), corpus, encoder)
+    lines = [_trained("none", 0, encoder, pool)]
     for path in files:
-        try:
-            run = tune(read_example_lines(path.read_text(encoding="utf-8").splitlines()))
-        except TooFewExamples as error:
-            run = f"none: {error}"
-        print(f"{path.name}: {run}", flush=True)
-
-
-def tune(examples: Sequence[ExampleLine]) -> str:
-    """Tune the encoder of the suite's home on examples; the reference of the encoder that came out."""
-    services = build_services(_suite_settings())
-    run = tune_retriever(services, TuneRetriever(lines=examples), lambda *_progress: None)
+        learnt = read_example_lines(path.read_text(encoding="utf-8").splitlines())
+        gathered = gather_examples(services.database, corpus, encoder, lines=learnt)
+        examples = [one for one in gathered.train if one.source == "file"]
+        with tempfile.TemporaryDirectory() as work:
+            tuned = Path(work) / "tuned"
+            base = settings.models_folder / settings.encoder
+            train_encoder(
+                base, corpus.corpus, examples, [()] * len(examples), RetrieverConfig(), folder=tuned
+            )
+            loaded = load_encoder(tuned, weights_sha256=path.name)
+            lines.append(_trained(path.stem, len(examples), loaded, pool))
     services.close()
-    return f"run:{run.id}"
+    title = f"{len(pool.questions)} questions over {len(pool.texts)} passages, vectors alone"
+    print_table(title, ("", "examples", "hit@10", "MRR@10"), lines)
+
+
+def _trained(name: str, examples: int, encoder: Encoder, pool: Pool) -> tuple[str, str, str, str]:
+    score = score_pool(encoder, pool)
+    line = (name, str(examples), f"{score.hit:.3f}", f"{score.reciprocal_rank:.3f}")
+    print(*line, file=sys.stderr, flush=True)
+    return line
 
 
 if __name__ == "__main__":

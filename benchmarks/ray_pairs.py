@@ -14,6 +14,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from app.settings import load_settings
 from benchmarks.ray_suite import ADDRESS, ENDINGS
@@ -53,7 +54,7 @@ def main() -> None:
     print(f"{written} of {len(questions)} questions have their answer in a document", file=sys.stderr)
 
 
-def rows(path: Path) -> list[dict[str, str]]:
+def rows(path: Path) -> list[dict[str, Any]]:
     """The objects of a file of JSON lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 

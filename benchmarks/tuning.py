@@ -59,11 +59,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         base, pools = _prepare(work, arguments)
-        results: dict[str, dict[str, Any]] = {"base": _quality(base, pools)}
+        results: dict[str, dict[str, Any]] = {"base": quality(base, pools)}
         for name in CONTENDERS:
             command = [sys.executable, "-m", "benchmarks.tuning", "--run", name, "--work", str(work)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            results[name] = json.loads(done.stdout.splitlines()[-1]) | _quality(work / name, pools)
+            results[name] = json.loads(done.stdout.splitlines()[-1]) | quality(work / name, pools)
             print(name, results[name], file=sys.stderr)
         results["ours / library"] = {
             figure: round(results["ours"][figure] / results["library"][figure], 3)
@@ -95,9 +95,9 @@ def _prepare(work: Path, arguments: argparse.Namespace) -> tuple[Path, dict[str,
         config=mining,
         known=rows_by_question(kept),
     )
-    pools = {"pairs": _pool(gathered.dev, corpus, encoder)}
+    pools = {"pairs": sampled(gathered.dev, corpus, encoder)}
     if arguments.suite is not None:
-        pools["suite"] = _pool(_asked(arguments.suite, corpus, encoder), corpus, encoder)
+        pools["suite"] = sampled(suite_examples(arguments.suite, corpus, encoder), corpus, encoder)
     base = settings.models_folder / settings.encoder
     facts: dict[str, Any] = {
         "base": str(base),
@@ -116,12 +116,13 @@ def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def _pool(asked: Sequence[Example], corpus: LearningCorpus, encoder: Encoder) -> Pool:
+def sampled(asked: Sequence[Example], corpus: LearningCorpus, encoder: Encoder) -> Pool:
+    """The sample of passages that encoders are compared on for some questions."""
     questions = encoder.encode_queries([one.question for one in asked])
     return make_pool(asked, corpus.corpus, questions=questions, passages=corpus.vectors, seed=1)
 
 
-def _asked(folder: Path, corpus: LearningCorpus, encoder: Encoder) -> list[Example]:
+def suite_examples(folder: Path, corpus: LearningCorpus, encoder: Encoder) -> list[Example]:
     """A suite's questions with the nearest passages of their gold documents."""
     rows: dict[str, list[int]] = {}
     for row, place in enumerate(corpus.places):
@@ -139,7 +140,8 @@ def _asked(folder: Path, corpus: LearningCorpus, encoder: Encoder) -> list[Examp
     return asked
 
 
-def _quality(folder: Path, pools: dict[str, Pool]) -> dict[str, float]:
+def quality(folder: Path, pools: dict[str, Pool]) -> dict[str, float]:
+    """MRR@10 of an encoder's folder on each pool."""
     encoder = load_encoder(folder, weights_sha256=folder.name)
     return {
         f"mrr@10, {name}": round(score_pool(encoder, pool).reciprocal_rank, 4) for name, pool in pools.items()
@@ -166,11 +168,28 @@ def _run_ours(facts: dict[str, Any], folder: Path, *, negatives: int) -> None:
         texts=facts["texts"],
     )
     examples = [Example(**(one | {"rows": tuple(one["rows"])})) for one in facts["examples"]]
-    encoder = TrainableEncoder(Path(facts["base"]), choose_device("cpu"))
-    config, optimizer = RetrieverConfig(epochs=facts["epochs"], negatives=negatives), OptimizerConfig()
-    task = RetrieverTask(
-        encoder, corpus, examples, [tuple(rows) for rows in facts["negatives"]], config, seed=optimizer.seed
+    train_encoder(
+        Path(facts["base"]),
+        corpus,
+        examples,
+        [tuple(rows) for rows in facts["negatives"]],
+        RetrieverConfig(epochs=facts["epochs"], negatives=negatives),
+        folder=folder,
     )
+
+
+def train_encoder(
+    base: Path,
+    corpus: Corpus,
+    examples: Sequence[Example],
+    negatives: Sequence[tuple[int, ...]],
+    config: RetrieverConfig,
+    *,
+    folder: Path,
+) -> None:
+    """Tune the encoder of a folder with Footnote's trainer, and save it to another."""
+    encoder, optimizer = TrainableEncoder(base, choose_device("cpu")), OptimizerConfig()
+    task = RetrieverTask(encoder, corpus, examples, negatives, config, seed=optimizer.seed)
     checkpoints = folder.with_name(f"{folder.name} checkpoints")
     run_training(task, optimizer, folder=checkpoints, key="benchmark", report=lambda *_step: None)
     encoder.save(folder)
