@@ -23,10 +23,11 @@ from app.db.document_views import list_documents
 from app.db.pairs import PairStatistics
 from app.downloads import Progress
 from app.main import create_app
+from app.models import fetch_models
 from app.observability import configure_logging
 from app.rendering import render_answer
 from app.settings import Settings, calm_idle_threads, load_settings
-from app.wiring import Services, build_services, fetch_models
+from app.wiring import Services, build_services
 
 DJANGO = "Django==5.2"
 DJANGO_PRODUCT = "Django"

@@ -9,10 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 from sqlalchemy import func, select
 
-from app.catalogue import CATALOGUE, open_model
+from app.catalogue import CATALOGUE
 from app.db.documents import State
 from app.db.indexes import corpus_sha256, live_index
 from app.db.tables import Document, DocumentVersion
+from app.model_folders import open_model
 from app.settings import Settings
 from app.wiring import Services, build_services
 

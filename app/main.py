@@ -12,9 +12,10 @@ from app.api import answers, documents, evaluations, feedback, health, jobs, pai
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
 from app.jobs import JobEngine, JobQueue
+from app.models import Models
 from app.observability import logger
 from app.settings import Settings
-from app.wiring import Models, Services, build_services
+from app.wiring import Services, build_services
 
 DESCRIPTION = (
     "Answers questions from an organisation's own documents. Every sentence of an answer carries a "

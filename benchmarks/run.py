@@ -14,9 +14,9 @@ from typing import Any
 
 from app.cli.output import out, print_table, progress_bars
 from app.demo import django_docs
+from app.models import fetch_models
 from app.observability import configure_logging
 from app.settings import Settings, calm_idle_threads, load_settings
-from app.wiring import fetch_models
 from benchmarks.answering import measure_answers
 from benchmarks.ingesting import measure_ingest
 from benchmarks.pairs import measure_pairs

@@ -10,7 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from app.catalogue import Model, fetch_model
+from app.model_fetching import fetch_model
+from app.model_folders import Model
 from app.settings import Settings, calm_idle_threads
 
 ROOT = Path(__file__).resolve().parents[1]

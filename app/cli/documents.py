@@ -18,8 +18,9 @@ from app.downloads import Progress
 from app.folders import FoundFile, find_files, printable
 from app.ingesting import UploadTooLarge, accept_upload
 from app.jobs import EngineElsewhere, JobEngine, JobQueue
+from app.models import fetch
 from app.settings import load_settings
-from app.wiring import JobView, Services, build_services, fetch
+from app.wiring import JobView, Services, build_services
 from ingest.errors import IngestError, UnsupportedType
 
 POLLING_SECONDS = 0.2

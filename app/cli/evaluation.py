@@ -25,8 +25,9 @@ from app.evaluations.runs import (
     read_run,
     store_run,
 )
+from app.models import Models, fetch
 from app.settings import Settings, load_settings
-from app.wiring import Models, Services, build_services, fetch
+from app.wiring import Services, build_services
 from finetune.evaluation import WORST
 from finetune.suites import SuiteInvalid, load_suite
 

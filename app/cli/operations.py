@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from app.catalogue import CATALOGUE, ModelUnavailable, model_folder, open_model
+from app.catalogue import CATALOGUE, ModelUnavailable
 from app.cli.output import end_at_once, out, print_json, print_table, progress_bars
 from app.diagnosis import Level, diagnose
+from app.model_folders import model_folder, open_model
 from app.settings import load_settings
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def serve(
 
     from app.jobs import ensure_engine_is_free  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
-    from app.wiring import fetch_models  # noqa: PLC0415
+    from app.models import fetch_models  # noqa: PLC0415
 
     settings = load_settings()
     host, port = host or settings.host, settings.port if port is None else port
@@ -88,7 +89,7 @@ def fetch_models_command(
     json: AsJson = False,
 ) -> None:
     """Fetch models that are not here yet, and verify those that are."""
-    from app.wiring import fetch  # noqa: PLC0415 - loads torch
+    from app.models import fetch  # noqa: PLC0415 - loads torch
 
     settings = load_settings()
     wanted = references or [settings.encoder, settings.generator]

@@ -20,9 +20,10 @@ from app.db.pair_reviews import EvidenceInvalid, review_pair
 from app.db.pairs import PairFilter, PairStatistics, PairView, count_pairs, get_pairs, list_pairs
 from app.downloads import Progress
 from app.jobs import JobQueue
+from app.models import fetch, fetch_models
 from app.qa.exporting import export_pairs
 from app.settings import load_settings
-from app.wiring import Services, build_services, fetch, fetch_models
+from app.wiring import Services, build_services
 from ingest.pairs.drafts import Origin
 
 qa = typer.Typer(help="The question-answer database.", no_args_is_help=True)

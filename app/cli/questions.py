@@ -7,9 +7,10 @@ import typer
 
 from app.api.fields import MAX_QUESTION
 from app.cli.output import out, print_json, progress_bars
+from app.models import fetch_models
 from app.rendering import render_answer
 from app.settings import load_settings
-from app.wiring import build_services, fetch_models
+from app.wiring import build_services
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Product = Annotated[

@@ -9,8 +9,9 @@ import typer
 from app.cli.output import out, print_json, print_table, progress_bars
 from app.cli.tuning import AsJson, Device, Examples, Seed, read_lines, run_summary
 from app.db.training_runs import TrainingRunView
+from app.models import fetch
 from app.settings import load_settings
-from app.wiring import build_services, fetch
+from app.wiring import build_services
 from finetune.configuration import RERANKER_LEARNING_RATE, OptimizerConfig, RerankerConfig
 
 _DEFAULTS = RerankerConfig()

@@ -9,8 +9,9 @@ import typer
 
 from app.cli.output import out, print_json, print_table, progress_bars
 from app.db.training_runs import TrainingRunView, get_run, list_runs
+from app.models import fetch
 from app.settings import load_settings
-from app.wiring import build_services, fetch
+from app.wiring import build_services
 from finetune.configuration import DeviceName, OptimizerConfig, RetrieverConfig
 from finetune.suites import read_questions
 

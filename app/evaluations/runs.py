@@ -27,8 +27,8 @@ from app.evaluations.reports import (
 )
 from app.indexing import build_index_without
 from app.ingesting import embed_missing
+from app.models import Models
 from app.searching import LiveIndex, rerank_hits, search_live
-from app.wiring import Models
 from finetune.comparison import NotComparable, compare_outcomes
 from finetune.evaluation import FoundPassage, RetrievalReport, evaluate_retrieval
 from finetune.suites import Question

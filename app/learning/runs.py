@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.catalogue import MANIFEST, Model, open_model, tuned_folder, write_manifest
 from app.db.training_runs import Kind, TrainingRunView, begin_run, end_run, get_run, list_runs
 from app.downloads import Progress
 from app.indexing import build_live_index
 from app.learning.corpus import LearningCorpus, live_rows, read_corpus
 from app.learning.examples import Gathered, gather_examples
+from app.model_folders import MANIFEST, Model, open_model, tuned_folder, write_manifest
 from app.searching import LiveIndex
 from app.wiring import Services
 from finetune.configuration import DeviceName, MiningConfig

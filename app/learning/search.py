@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from app.catalogue import record_search
 from app.db.document_views import document_uris
 from app.downloads import Progress
+from app.model_folders import record_search
 from app.wiring import Services
 from finetune.examples import ExamplesInvalid
 from finetune.fusion_weights import LEAST_QUESTIONS, Judged, Learned, describe_weights, learn_weights

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.catalogue import Model
 from app.main import create_app
+from app.model_folders import Model
+from app.models import Models
 from app.settings import Settings
-from app.wiring import Models
 from tests.conftest import ENCODER, GENERATOR, MODELS
 
 Wait = Callable[[str], dict[str, Any]]

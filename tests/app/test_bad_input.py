@@ -8,8 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.cli.documents import ingest_files, print_summary
+from app.models import Models
 from app.settings import Settings
-from app.wiring import Models, build_services
+from app.wiring import build_services
 from tests.app.conftest import Upload
 from tests.bad_files import bad_files, encrypted_pdf, png
 

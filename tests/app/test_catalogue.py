@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app import catalogue
-from app.catalogue import CatalogueEntry, Model, ModelUnavailable, fetch_model, open_model
+from app import catalogue, model_fetching
+from app.catalogue import CatalogueEntry, ModelUnavailable
 from app.downloads import DownloadFailed
+from app.model_fetching import fetch_model
+from app.model_folders import Model, open_model
 
 CONTENT = b"weights"
 
@@ -40,8 +42,8 @@ def entry(monkeypatch: pytest.MonkeyPatch) -> CatalogueEntry:
         members={"model.bin": ("tiny/model.bin",)},
     )
     monkeypatch.setitem(catalogue.CATALOGUE, "tiny", made)
-    monkeypatch.setattr(catalogue, "fetch_from_hub", fail)
-    monkeypatch.setattr(catalogue, "fetch_from_packages", fail)
+    monkeypatch.setattr(model_fetching, "fetch_from_hub", fail)
+    monkeypatch.setattr(model_fetching, "fetch_from_packages", fail)
     return made
 
 

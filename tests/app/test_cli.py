@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.catalogue import Model
+from app.model_folders import Model
 from tests.conftest import ENCODER, GENERATOR, MODELS
 
 pytestmark = pytest.mark.usefixtures("encoder_model", "small_generator_model")

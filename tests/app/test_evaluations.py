@@ -16,14 +16,15 @@ from fastapi.testclient import TestClient
 from safetensors.numpy import load_file, save_file
 from sqlalchemy import func, select, update
 
-from app.catalogue import Model, tuned_folder, write_manifest
 from app.cli.program import app
 from app.db.evaluation_runs import EvaluationNotFound, add_evaluation
 from app.db.tables import Document, Embedding, Product, QAPair
 from app.db.training_runs import begin_run, end_run
 from app.main import create_app
+from app.model_folders import Model, tuned_folder, write_manifest
+from app.models import Models
 from app.settings import Settings
-from app.wiring import Models, Services, build_services
+from app.wiring import Services, build_services
 from finetune.comparison import NotComparable
 from tests.conftest import ENCODER, GENERATOR
 from tests.evaluation_runs import make_run

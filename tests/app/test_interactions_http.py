@@ -9,8 +9,9 @@ from sqlalchemy import select
 
 from app.db.tables import Interaction, Search
 from app.main import create_app
+from app.models import Models
 from app.settings import Settings
-from app.wiring import Models, Services
+from app.wiring import Services
 from tests.app.conftest import Upload
 
 Json = dict[str, Any]

@@ -18,8 +18,9 @@ from app.db.documents import pending_versions
 from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
 from app.ingesting import accept_upload
 from app.jobs import EngineElsewhere, JobEngine, JobQueue
+from app.models import Models
 from app.settings import Settings
-from app.wiring import JobNotFound, Models, Services, build_services
+from app.wiring import JobNotFound, Services, build_services
 
 DOCUMENTS = 80
 DEADLINE_SECONDS = 120

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from app.catalogue import open_model, tuned_folder
 from app.cli.documents import ingest_files
 from app.cli.program import app
 from app.db.training_runs import list_runs
@@ -17,8 +16,10 @@ from app.downloads import Progress
 from app.learning import runs
 from app.learning.examples import NO_DOCUMENT, NO_PASSAGE
 from app.learning.retriever import TuneRetriever, tune_retriever
+from app.model_folders import open_model, tuned_folder
+from app.models import Models
 from app.settings import Settings
-from app.wiring import Models, Services, build_services
+from app.wiring import Services, build_services
 from finetune.configuration import OptimizerConfig, RetrieverConfig
 from finetune.examples import ExampleLine, TooFewExamples, read_example_lines
 

@@ -11,7 +11,6 @@ import torch
 from fastapi.testclient import TestClient
 from safetensors.torch import load_file
 
-from app.catalogue import open_model, write_manifest
 from app.cli.documents import ingest_files
 from app.db.training_runs import TrainingRunView
 from app.evaluations.questions import Asked
@@ -21,8 +20,10 @@ from app.learning.examples import Gathered
 from app.learning.reranker import WEIGHTS, TuneReranker, choose_weight, draw_examples, tune_reranker
 from app.learning.runs import Material
 from app.main import create_app
+from app.model_folders import open_model, write_manifest
+from app.models import Models
 from app.settings import Settings
-from app.wiring import Models, Services, build_services
+from app.wiring import Services, build_services
 from finetune.configuration import OptimizerConfig, RerankerConfig
 from finetune.examples import Example, read_example_lines
 from finetune.suites import Question

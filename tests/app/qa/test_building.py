@@ -15,8 +15,9 @@ from app.cli.documents import ingest_files
 from app.cli.pairs import build_pairs
 from app.db.pairs import PairFilter, PairView, list_pairs
 from app.db.tables import QAPair, QAWork
+from app.models import Models
 from app.settings import Settings
-from app.wiring import Models, Services, build_services
+from app.wiring import Services, build_services
 from generator.models import Message
 
 DOCUMENTS = 60

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.catalogue import Model
+from app.model_folders import Model
 from ingest.pairs.duplicates import (
     MINIMUM_COSINE,
     Related,

@@ -1,0 +1,138 @@
+"""A model's folder: written whole or not at all, and its files proven to be the recorded ones.
+
+What counts is the checksum, never the source. Each folder has a ``manifest.json`` of its files' checksums
+that is verified at every load.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.catalogue import ModelUnavailable, parse_reference
+
+MANIFEST = "manifest.json"
+TUNED = "tuned"  # folder of the models that were tuned here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """A model's folder, ready to load.
+
+    Attributes:
+        reference: How settings name it.
+        folder: Where its files are.
+        search: Fields of `retriever.search.SearchConfig` that were chosen with a tuned encoder.
+        fingerprint: First 16 hexadecimal digits of a sha256 over the checksums of its files.
+        rerank_weight: Of a reranker that was tuned here, its worth; 0 where it does not pay.
+    """
+
+    reference: str
+    folder: Path
+    fingerprint: str
+    search: Mapping[str, Any] = field(default_factory=dict)
+    rerank_weight: float | None = None
+
+
+def model_folder(models: Path, reference: str) -> Path:
+    """Where a model's files are, or will be, below the models folder."""
+    kind, value = parse_reference(reference)
+    if kind == "path":
+        return Path(value).expanduser().resolve()
+    if kind == "run":
+        return tuned_folder(models, value)
+    return models / (value if kind == "catalogue" else "hf--" + re.sub(r"[^\w.-]", "--", value))
+
+
+def open_model(models: Path, reference: str) -> Model:
+    """A model that is already there, after its checksums were verified; asks no network.
+
+    Raises:
+        ModelUnavailable: If it is not there, or a file differs from the recorded one.
+    """
+    folder = model_folder(models, reference)
+    if not folder.is_dir():
+        raise ModelUnavailable(
+            f"model {reference!r} is not at {folder}; fetch it with: footnote models fetch"
+        )
+    manifest, search, written = folder / MANIFEST, {}, {}
+    if manifest.is_file():
+        written = json.loads(manifest.read_text())
+        recorded: dict[str, str] = written["files"]
+        search = written.get("search", {})
+        verify_files(folder, recorded, reference)
+    elif parse_reference(reference)[0] == "path":
+        recorded = _checksums(folder)
+    else:
+        raise ModelUnavailable(f"{folder} has no {MANIFEST}; delete the folder and fetch the model again")
+    return Model(
+        reference=reference,
+        folder=folder,
+        fingerprint=_fingerprint(recorded),
+        search=search,
+        rerank_weight=written.get("rerank_weight"),
+    )
+
+
+def tuned_folder(models: Path, run_id: str) -> Path:
+    """Where the model of a training run is, or will be."""
+    return models / TUNED / run_id
+
+
+def write_manifest(folder: Path, source: str, **facts: object) -> None:
+    """Record the checksums of a model's files, where they come from, and facts such as ``search``."""
+    manifest = {"source": source, "files": _checksums(folder), **facts}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True))
+
+
+def record_search(models: Path, reference: str, search: Mapping[str, Any]) -> None:
+    """Record how to search with an encoder that was tuned here.
+
+    Raises:
+        ModelUnavailable: If it was not: the weights of others are those of the program.
+    """
+    kind, value = parse_reference(reference)
+    manifest = tuned_folder(models, value) / MANIFEST
+    if kind != "run" or not manifest.is_file():
+        raise ModelUnavailable(
+            f"encoder {reference!r} was not tuned here, so weights can't be kept with it; "
+            "set FOOTNOTE_ENCODER=run:ID"
+        )
+    written = json.loads(manifest.read_text()) | {"search": dict(search)}
+    beside = manifest.with_suffix(".writing")
+    beside.write_text(json.dumps(written, indent=2, sort_keys=True))
+    beside.replace(manifest)
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {str(path.relative_to(folder)): file_sha256(path) for path in paths if ".cache" not in path.parts}
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify_files(folder: Path, recorded: Mapping[str, str], reference: str) -> None:
+    """Raises ModelUnavailable, which names the first file that is missing or has another sha256."""
+    for path, expected in recorded.items():
+        if not (folder / path).is_file():
+            raise ModelUnavailable(
+                f"model {reference!r}: {folder / path} is missing; delete {folder}, fetch again"
+            )
+        found = file_sha256(folder / path)
+        if found != expected:
+            raise ModelUnavailable(
+                f"model {reference!r}: {folder / path} has sha256 {found}, expected {expected}; "
+                f"it is not loaded. Delete {folder} and fetch it again"
+            )
+
+
+def _fingerprint(recorded: Mapping[str, str]) -> str:
+    lines = "".join(f"{digest}  {path}\n" for path, digest in sorted(recorded.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
