@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from finetune.overlap import digest_questions
+
 Source = Literal["pair", "click", "file"]
 
 LEAST_EXAMPLES = 50
@@ -143,9 +145,10 @@ def merge_examples(examples: Iterable[Example]) -> list[Example]:
 
 
 def describe_examples(examples: Sequence[Example], corpus: Corpus) -> dict[str, Any]:
-    """Counts, and a checksum of all that a run reads, for its manifest."""
+    """Counts, a checksum of all that a run reads, and what tells its questions, for its manifest."""
     return {
         "examples": len(examples),
+        "questions": digest_questions(example.question for example in examples),
         "passages": len({example.rows[0] for example in examples}),
         "documents": len({corpus.documents[example.rows[0]] for example in examples}),
         "by_source": dict(sorted(Counter(example.source for example in examples).items())),

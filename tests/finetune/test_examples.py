@@ -12,6 +12,7 @@ from finetune.examples import (
     merge_examples,
     read_example_lines,
 )
+from finetune.overlap import overlap
 
 GOOD = {"question": "How?", "uri": "a.md", "quote": "Like this.", "relevance": 0.5, "product": "Train"}
 
@@ -77,6 +78,7 @@ def test_the_checksum_moves_with_everything_that_is_read() -> None:
     described = describe_examples(examples, corpus)
     assert described["examples"] == 1
     assert described["by_source"] == {"file": 1}
+    assert overlap(["  how?", "Who?"], described["questions"]) == ("  how?",)
     others = [
         describe_examples([_example("How!", 0, 1.0)], corpus),
         describe_examples([_example("How?", 1, 1.0)], corpus),
