@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.catalogue import ModelUnavailable, parse_reference
+from generator.adapter_base import AdapterBase, read_base
 
 MANIFEST = "manifest.json"
 TUNED = "tuned"  # folder of the models that were tuned here
@@ -28,6 +29,7 @@ class Model:
         search: Fields of `retriever.search.SearchConfig` that were chosen with a tuned encoder.
         fingerprint: First 16 hexadecimal digits of a sha256 over the checksums of its files.
         rerank_weight: Of a reranker that was tuned here, its worth; 0 where it does not pay.
+        base: Of an adapter, the model that it belongs to.
     """
 
     reference: str
@@ -35,6 +37,7 @@ class Model:
     fingerprint: str
     search: Mapping[str, Any] = field(default_factory=dict)
     rerank_weight: float | None = None
+    base: AdapterBase | None = None
 
 
 def model_folder(models: Path, reference: str) -> Path:
@@ -74,7 +77,25 @@ def open_model(models: Path, reference: str) -> Model:
         fingerprint=_fingerprint(recorded),
         search=search,
         rerank_weight=written.get("rerank_weight"),
+        base=read_base(folder),
     )
+
+
+def open_adapter_base(models: Path, adapter: Model) -> Model:
+    """The model that an adapter belongs to.
+
+    Raises:
+        ModelUnavailable: If it is not there, or is not the very one that the adapter was tuned on.
+    """
+    assert adapter.base is not None
+    base = open_model(models, adapter.base.reference)
+    if base.fingerprint != adapter.base.fingerprint:
+        raise ModelUnavailable(
+            f"model {adapter.reference!r} is an adapter for {adapter.base.reference!r} with the fingerprint "
+            f"{adapter.base.fingerprint}, but the model here has {base.fingerprint}; tune again on this one, "
+            "or put the other back"
+        )
+    return base
 
 
 def tuned_folder(models: Path, run_id: str) -> Path:

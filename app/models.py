@@ -1,15 +1,50 @@
 """The models of some settings: fetched where they are missing, each loaded on first use and then kept."""
 
 import threading
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from app.catalogue import ModelUnavailable
 from app.downloads import Progress
 from app.model_fetching import fetch_model
-from app.model_folders import Model, open_model
+from app.model_folders import Model, open_adapter_base, open_model
 from app.settings import Settings
+from generator.errors import GeneratorError
 from generator.models import Generator
 from retriever.encoder import Encoder
-from retriever.reranking import RerankConfig, TimedReranker
+from retriever.reranking import RerankConfig, Reranker, TimedReranker
 from retriever.search import SearchConfig
+
+Part = Literal["encoder", "reranker", "generator"]
+
+
+class ReleaseDamaged(Exception):
+    """A part of a release is missing, or is not what was released; the message names it."""
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(
+            f"the release can't be used: its {part} {reason}. Put the former files back, or go to another "
+            "release: footnote release list"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pins:
+    """What the models of a release are, whatever their folders say by now.
+
+    Attributes:
+        encoder: Fingerprint of the encoder's files.
+        reranker: Of the reranker's; None without one.
+        generator: Of the generator's files, or the address and name of one on a server.
+        search: How to search.
+        rerank: How to order hits anew; None without a reranker.
+    """
+
+    encoder: str
+    reranker: str | None
+    generator: str
+    search: SearchConfig
+    rerank: RerankConfig | None
 
 
 class Models:
@@ -17,29 +52,44 @@ class Models:
 
     Args:
         settings: Name the models and say where their files are.
+        pins: Of a release, whose models they must be; None for whatever the settings name.
+        loaded: Others that are loaded already; what has the same files is shared with them.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, *, pins: Pins | None = None, loaded: "Models | None" = None
+    ) -> None:
         self._settings = settings
+        self._pins = pins
+        self._others = None if loaded is None else loaded._shared()  # noqa: SLF001 - of the same class
         self._encoder: Encoder | None = None
         self._search = SearchConfig()
         self._generator: Generator | None = None
-        self._loading_encoder = threading.Lock()
-        self._loading_generator = threading.Lock()
+        self._cross_encoder: Reranker | None = None
         self._reranker: TimedReranker | None = None
         self._reranker_opened = False
+        self._loading_encoder = threading.Lock()
+        self._loading_generator = threading.Lock()
         self._loading_reranker = threading.Lock()
+        self._weights: dict[str, str] = {}  # fingerprints of the files of what is loaded, by part
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder; raises ModelUnavailable if it is not there."""
+        """The encoder.
+
+        Raises:
+            ModelUnavailable: If it is not there.
+            ReleaseDamaged: If it is not that of the release.
+        """
         with self._loading_encoder:
             if self._encoder is None:
                 from retriever.sentence_transformer_encoder import load_encoder  # noqa: PLC0415 - loads torch
 
-                model = open_model(self._settings.models_folder, self._settings.encoder)
-                self._search = SearchConfig(**model.search)
-                self._encoder = load_encoder(model.folder, weights_sha256=model.fingerprint)
+                model = self._open("encoder", self._settings.encoder)
+                self._search = SearchConfig(**model.search) if self._pins is None else self._pins.search
+                shared = self._share("encoder", model.fingerprint)
+                self._encoder = shared or load_encoder(model.folder, weights_sha256=model.fingerprint)
+                self._weights["encoder"] = model.fingerprint
             return self._encoder
 
     @property
@@ -55,6 +105,7 @@ class Models:
         Raises:
             ModelUnavailable: If it is not there.
             RerankerUnusable: If its folder holds something else.
+            ReleaseDamaged: If it is not that of the release.
         """
         with self._loading_reranker:
             if not self._reranker_opened:
@@ -66,31 +117,49 @@ class Models:
     def _open_reranker(self, reference: str) -> TimedReranker | None:
         from retriever.cross_encoder import load_cross_encoder  # noqa: PLC0415 - loads torch
 
-        model = open_model(self._settings.models_folder, reference)
-        if model.rerank_weight == 0:
-            return None
-        return TimedReranker(
-            load_cross_encoder(model.folder, weights_sha256=model.fingerprint),
-            RerankConfig(
+        model = self._open("reranker", reference)
+        config = None if self._pins is None else self._pins.rerank
+        if config is None:
+            if model.rerank_weight == 0:
+                return None
+            config = RerankConfig(
                 weight=RerankConfig().weight if model.rerank_weight is None else model.rerank_weight,
                 budget_milliseconds=self._settings.rerank_budget,
-            ),
-        )
+            )
+        shared = self._share("reranker", model.fingerprint)
+        self._cross_encoder = shared or load_cross_encoder(model.folder, weights_sha256=model.fingerprint)
+        self._weights["reranker"] = model.fingerprint
+        return TimedReranker(self._cross_encoder, config)
 
     @property
     def generator(self) -> Generator:
-        """The generator; raises ModelUnavailable if it is not there."""
+        """The generator.
+
+        Raises:
+            ModelUnavailable: If it is not there.
+            ReleaseDamaged: If it is not that of the release.
+        """
         with self._loading_generator:
             if self._generator is None and self._settings.generator_address is not None:
                 self._generator = self._remote_generator(self._settings.generator_address)
+                self._require("generator", self._generator.fingerprint)
             elif self._generator is None:
-                from generator.transformers_backend import TransformersGenerator  # noqa: PLC0415 - loads torch
-
-                model = open_model(self._settings.models_folder, self._settings.generator)
-                self._generator = TransformersGenerator.load(
-                    model.folder, name=model.reference, fingerprint=model.fingerprint
-                )
+                model = self._open("generator", self._settings.generator)
+                shared = self._share("generator", model.fingerprint)
+                self._generator = shared or self._load_generator(model)
+                self._weights["generator"] = model.fingerprint
             return self._generator
+
+    def _load_generator(self, model: Model) -> Generator:
+        from generator.transformers_backend import TransformersGenerator  # noqa: PLC0415 - loads torch
+
+        base = model if model.base is None else open_adapter_base(self._settings.models_folder, model)
+        return TransformersGenerator.load(
+            base.folder,
+            name=model.reference,
+            fingerprint=model.fingerprint,
+            adapter=None if model.base is None else model.folder,
+        )
 
     def _remote_generator(self, address: str) -> Generator:
         from generator.openai_backend import OpenAIGenerator  # noqa: PLC0415 - only where it is used
@@ -101,6 +170,45 @@ class Models:
             model=self._settings.generator,
             api_key=None if key is None else key.get_secret_value(),
         )
+
+    def verify(self) -> None:
+        """Check every byte of every model without loading any.
+
+        Raises:
+            ReleaseDamaged: Names the model that is missing, or is not that of the release.
+        """
+        try:
+            self._open("encoder", self._settings.encoder)
+            if self._settings.reranker is not None:
+                self._open("reranker", self._settings.reranker)
+            if self._settings.generator_address is None:
+                model = self._open("generator", self._settings.generator)
+                if model.base is not None:
+                    open_adapter_base(self._settings.models_folder, model)
+            else:
+                self._require("generator", self.generator.fingerprint)
+        except (ModelUnavailable, GeneratorError, OSError) as error:
+            raise ReleaseDamaged("model", f"is not there whole: {error}") from error
+
+    def _open(self, part: Part, reference: str) -> Model:
+        model = open_model(self._settings.models_folder, reference)
+        self._require(part, model.fingerprint)
+        return model
+
+    def _require(self, part: Part, fingerprint: str) -> None:
+        """Raise ReleaseDamaged if a release has another model than this."""
+        pinned = None if self._pins is None else getattr(self._pins, part)
+        if pinned is not None and pinned != fingerprint:
+            raise ReleaseDamaged(part, f"has the fingerprint {fingerprint}, and was released with {pinned}")
+
+    def _shared(self) -> dict[tuple[str, str], Any]:
+        """What is loaded, by part and fingerprint of its files."""
+        found = {"encoder": self._encoder, "reranker": self._cross_encoder, "generator": self._generator}
+        return {(part, weights): found[part] for part, weights in self._weights.items()}
+
+    def _share(self, part: Part, fingerprint: str) -> Any:
+        """What others have loaded of the same files, or None."""
+        return None if self._others is None else self._others.get((part, fingerprint))
 
     @property
     def are_loaded(self) -> bool:

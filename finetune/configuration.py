@@ -1,7 +1,9 @@
 """How tuning is done. Light: nothing here loads torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from generator.support import SupportConfig
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -104,3 +106,63 @@ class MiningConfig:
     def __post_init__(self) -> None:
         if self.depth < 1 or self.most < 0 or not 0 < self.margin <= 1:
             raise ValueError(f"need depth >= 1, most >= 0 and margin in (0, 1], got {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerExampleConfig:
+    """How examples for a generator are made.
+
+    Attributes:
+        evidence_tokens: Budget of the passages that are shown. Serving shows more; short prompts are
+            learnt faster.
+        distractors: Most passages beside those that answer; how many is drawn for each example.
+        most_gold: Most passages that answer which are shown.
+        most_sentences: Of an answer; what the prompt asks for.
+        refusals: Share of examples without the passages that answer, whose target is the refusal.
+        support: When a passage carries a sentence.
+    """
+
+    evidence_tokens: int = 500
+    distractors: int = 3
+    most_gold: int = 2
+    most_sentences: int = 3
+    refusals: float = 0.2
+    support: SupportConfig = field(default_factory=SupportConfig)
+
+    def __post_init__(self) -> None:
+        if min(self.evidence_tokens, self.most_gold, self.most_sentences) < 1 or self.distractors < 0:
+            raise ValueError(f"counts must be at least 1, distractors at least 0, got {self}")
+        if not 0 <= self.refusals < 1:
+            raise ValueError(f"need refusals from 0 to 1, got {self}")
+
+
+GENERATOR_LEARNING_RATE = 2e-4
+"""Largest learning rate of a generator's adapter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneratorConfig:
+    """How a generator's adapter is tuned.
+
+    Attributes:
+        epochs: Most times that each example is seen; the best epoch on held-out questions is kept.
+        batch_size: Examples of a step.
+        rank: Of the adapter's matrices (LoRA, Hu et al., ICLR 2022).
+        scale: Factor of what the adapter adds.
+        layers: How many layers, counted from the output, get an adapter; those below stay as they are,
+            and are computed once for each example, however many epochs there are.
+        memory_tokens: Padded tokens that go through at once; one example at a time if it has more.
+    """
+
+    epochs: int = 3
+    batch_size: int = 8
+    rank: int = 16
+    scale: float = 2.0
+    layers: int = 8
+    memory_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.rank, self.layers, self.memory_tokens) < 1:
+            raise ValueError(f"counts must be at least 1, got {self}")
+        if self.scale <= 0:
+            raise ValueError(f"need scale > 0, got {self}")

@@ -55,7 +55,13 @@ class Task(Protocol):
 
 
 def run_training(
-    task: Task, config: OptimizerConfig, *, folder: Path, key: str, report: Report
+    task: Task,
+    config: OptimizerConfig,
+    *,
+    folder: Path,
+    key: str,
+    report: Report,
+    until: int | None = None,
 ) -> list[float]:
     """Do all steps that were not done yet; the loss of every step.
 
@@ -67,6 +73,7 @@ def run_training(
         folder: Of the checkpoint, which is left there; it is created.
         key: Names inputs and configuration; a checkpoint of another key is refused.
         report: Called after each step.
+        until: Stop once so many steps are done, to go on with a later call; None for all.
 
     Raises:
         CheckpointForeign: If the folder has a checkpoint of another key.
@@ -82,7 +89,8 @@ def run_training(
     )
     losses = _resume(folder / CHECKPOINT, key, task.module, optimizer)
     with _repeatable(config.seed):
-        for step in range(len(losses), task.steps):
+        last = task.steps if until is None else min(until, task.steps)
+        for step in range(len(losses), last):
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * schedule(step, task.steps, config.warmup)
             optimizer.zero_grad()
@@ -92,7 +100,7 @@ def run_training(
             torch.nn.utils.clip_grad_norm_(parameters, config.most_gradient)
             optimizer.step()
             losses.append(loss)
-            if (step + 1) % config.steps_per_checkpoint == 0 or step + 1 == task.steps:
+            if (step + 1) % config.steps_per_checkpoint == 0 or step + 1 == last:
                 _save(folder / CHECKPOINT, key, task.module, optimizer, losses)
             report(step + 1, task.steps, loss)
     return losses
@@ -113,10 +121,17 @@ def _resume(path: Path, key: str, module: torch.nn.Module, optimizer: torch.opti
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if state["key"] != key:
         raise CheckpointForeign(path)
-    module.load_state_dict(state["module"])
+    with torch.no_grad():
+        for name, weight in _moving(module).items():
+            weight.copy_(state["module"][name])
     optimizer.load_state_dict(state["optimizer"])
     losses: list[float] = state["losses"]
     return losses
+
+
+def _moving(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """The weights that are learnt; those that stay as they are need no checkpoint."""
+    return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
 
 
 def _save(
@@ -126,7 +141,7 @@ def _save(
     beside = path.with_suffix(".writing")
     state = {
         "key": key,
-        "module": module.state_dict(),
+        "module": {name: weight.detach() for name, weight in _moving(module).items()},
         "optimizer": optimizer.state_dict(),
         "losses": losses,
     }

@@ -47,7 +47,13 @@ class TransformersGenerator:
 
     @classmethod
     def load(
-        cls, folder: Path, *, name: str, fingerprint: str, dtype: torch.dtype | None = None
+        cls,
+        folder: Path,
+        *,
+        name: str,
+        fingerprint: str,
+        dtype: torch.dtype | None = None,
+        adapter: Path | None = None,
     ) -> "TransformersGenerator":
         """Load a converted model from a local folder, without network.
 
@@ -56,12 +62,19 @@ class TransformersGenerator:
             name: The model's name for people.
             fingerprint: What identifies the weights.
             dtype: Number format in memory; by default what suits this processor.
+            adapter: Folder of an adapter that was tuned for this model, or None.
 
         Raises:
-            ModelFolderInvalid: A file is missing, or the tokenizer does not give back what it reads.
+            ModelFolderInvalid: A file is missing, the tokenizer does not give back what it reads, or the
+                adapter does not fit.
         """
+        model = load_weights(folder, dtype=dtype or best_cpu_dtype())
+        if adapter is not None:
+            from generator.adapters import merge_adapter  # noqa: PLC0415 - loads much
+
+            model = merge_adapter(model, adapter)
         return cls(
-            model=load_weights(folder, dtype=dtype or best_cpu_dtype()),
+            model=model,
             tokenizer=load_tokenizer(folder),
             name=name,
             fingerprint=fingerprint,
@@ -187,9 +200,21 @@ def encode_messages(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Messa
     Returns:
         Token ids, the same in serving and in training.
     """
+    return list(tokenizer.encode(render_messages(tokenizer, messages), add_special_tokens=False))
+
+
+def render_messages(
+    tokenizer: PreTrainedTokenizerFast, messages: Sequence[Message], *, opens_answer: bool = True
+) -> str:
+    """A chat in the model's own template.
+
+    Args:
+        tokenizer: A tokenizer with a chat template.
+        messages: The chat.
+        opens_answer: Whether the assistant's next message begins at the end.
+    """
     chat = [{"role": message.role, "content": message.content} for message in messages]
-    text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-    return list(tokenizer.encode(text, add_special_tokens=False))
+    return str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=opens_answer))
 
 
 def _end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:

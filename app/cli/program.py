@@ -7,7 +7,17 @@ from rich.markup import escape
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
-from app.cli import documents, evaluation, operations, pairs, products, questions, reranking, tuning
+from app.cli import (
+    documents,
+    evaluation,
+    generators,
+    operations,
+    pairs,
+    products,
+    questions,
+    reranking,
+    tuning,
+)
 from app.cli.output import end_at_once, err
 from app.observability import configure_logging
 from app.settings import SettingsInvalid, calm_idle_threads, load_settings
@@ -32,6 +42,7 @@ app.add_typer(evaluation.evaluate, name="evaluate")
 app.add_typer(pairs.qa, name="qa")
 app.add_typer(products.products, name="products")
 tuning.tune.command("reranker")(reranking.reranker)
+tuning.tune.command("generator")(generators.generator)
 app.add_typer(tuning.tune, name="tune")
 app.add_typer(operations.models, name="models")
 app.add_typer(operations.jobs, name="jobs")

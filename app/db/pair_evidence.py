@@ -198,6 +198,12 @@ def searched_pairs(session: Session) -> Iterator[SearchedPair]:
             )
 
 
+def pair_answers(session: Session) -> dict[str, str]:
+    """The answer of every approved pair, by its id."""
+    rows = session.execute(select(QAPair.id, QAPair.answer).where(QAPair.status == PairStatus.APPROVED))
+    return {row.id: row.answer for row in rows}
+
+
 _ORIGINAL = func.coalesce(QAPair.duplicate_of, QAPair.id)
 _OVERLAP: ColumnElement[bool] = and_(
     Passage.document_id == QAEvidence.document_id,

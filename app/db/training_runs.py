@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.db.tables import TrainingRun, new_id
 
-Kind = Literal["retriever", "reranker"]
+Kind = Literal["retriever", "reranker", "generator", "joint"]
 State = Literal["running", "done", "failed"]
 
 

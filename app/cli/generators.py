@@ -1,0 +1,95 @@
+"""``footnote tune generator``: answers that rest on what they cite."""
+
+from contextlib import closing
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from app.cli.output import out, print_json, print_table, progress_bars
+from app.cli.tuning import AsJson, Device, Seed
+from app.db.training_runs import TrainingRunView
+from app.models import fetch_models
+from app.settings import load_settings
+from app.wiring import build_services
+from finetune.configuration import GENERATOR_LEARNING_RATE, GeneratorConfig, OptimizerConfig
+
+_DEFAULTS = GeneratorConfig()
+_SEED = OptimizerConfig().seed
+_EXAMPLES, _HELD_OUT = 300, 32
+
+Most = Annotated[
+    int,
+    typer.Option(min=20, help="Most pairs that are learnt; the most different ones where there are more."),
+]
+HeldOut = Annotated[int, typer.Option(min=0, help="Most pairs of dev that epochs are chosen on.")]
+Layers = Annotated[
+    int, typer.Option(min=1, help="Layers that learn, counted from the output; fewer are faster.")
+]
+GeneratorRate = Annotated[float, typer.Option(min=1e-7, max=1e-2, help="Largest learning rate.")]
+
+
+def generator(
+    *,
+    limit: Most = _EXAMPLES,
+    held_out: HeldOut = _HELD_OUT,
+    epochs: Annotated[int, typer.Option(min=1, help="Most times each pair is seen.")] = _DEFAULTS.epochs,
+    layers: Layers = _DEFAULTS.layers,
+    rank: Annotated[int, typer.Option(min=1, help="Of the adapter's matrices.")] = _DEFAULTS.rank,
+    learning_rate: GeneratorRate = GENERATOR_LEARNING_RATE,
+    seed: Seed = _SEED,
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Tune an adapter of the generator on approved pairs, and choose it on pairs of dev; nothing goes live.
+
+    The same command again goes on where a killed one was.
+    """
+    from app.learning.generator import TuneGenerator, tune_generator  # noqa: PLC0415 - loads torch
+
+    settings = load_settings()
+    wanted = TuneGenerator(
+        config=GeneratorConfig(epochs=epochs, layers=layers, rank=rank),
+        optimizer=OptimizerConfig(learning_rate=learning_rate, seed=seed, steps_per_checkpoint=5),
+        device=device,
+        most_examples=limit,
+        most_dev=held_out,
+    )
+    with progress_bars() as progress:
+        fetch_models(settings, progress)
+        with closing(build_services(settings)) as services:
+            run = tune_generator(services, wanted, progress)
+    if json:
+        print_json(asdict(run))
+    else:
+        _print_generator(run)
+
+
+def _print_generator(run: TrainingRunView) -> None:
+    report, examples = run.report, run.report["examples"]
+    out.print(
+        f"{run.id}: {examples['examples']} examples, {examples['refusals']} of them refusals, "
+        f"{report['tokens']} tokens, {report['seconds'] / 60:.1f} minutes; "
+        f"left out: {report['skipped'] or 'none'}",
+        highlight=False,
+    )
+    rows = [
+        (
+            ("as it was" if not epoch else str(epoch)) + (" (taken)" if epoch == report["epoch"] else ""),
+            f"{score:.3f}",
+        )
+        for epoch, score in enumerate(report["scores"])
+    ]
+    rows += [
+        (
+            f"{report['epoch']}, at {scale} of its strength"
+            + (" (taken)" if float(scale) == report["scale"] else ""),
+            f"{score:.3f}",
+        )
+        for scale, score in report["scales"].items()
+        if float(scale) < 1
+    ]
+    print_table(f"{report['dev']['examples']} held-out questions", ("epoch", "grounded score"), rows)
+    if not report["epoch"]:
+        out.print("No epoch was better than the generator as it was, so its weights were kept.")
+    out.print(f"Use it: FOOTNOTE_GENERATOR=run:{run.id} for the server", highlight=False)

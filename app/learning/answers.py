@@ -1,0 +1,137 @@
+"""From approved pairs to what a generator learns: questions, answers, and the passages of a real search."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from app.db.pair_evidence import pair_answers, searched_pairs
+from app.db.passages import get_passages
+from app.db.products import product_names
+from app.db.session import Database
+from app.learning.corpus import live_hits
+from app.searching import LiveIndex
+from finetune.answer_examples import AnsweredQuestion, choose_diverse
+from generator.evidence import Evidence
+from retriever.arrays import Vectors
+from retriever.encoder import Encoder
+from retriever.search import SearchConfig
+
+NO_PASSAGE = "rests on passages that are not here any more"
+ALIKE = "asks nearly what another asks, or was not among the most different"
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Retrieval:
+    """An index, and how it is asked.
+
+    Attributes:
+        live: The index.
+        encoder: The one that it was built with.
+        config: How to search.
+    """
+
+    live: LiveIndex
+    encoder: Encoder
+    config: SearchConfig
+
+    def find(self, question: str, query: Vectors, *, k: int) -> list[str]:
+        """Ids of the passages that fit a question best, whose vector is (dimension,)."""
+        config = replace(self.config, qa_weight=0.0)  # pairs would lead to the very passages that answer
+        hits = live_hits(self.live, self.encoder, question, query, k=k, config=config)
+        return [hit.passage_id for hit in hits]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatheredAnswers:
+    """Questions with their answers, of the splits ``train`` and ``dev``.
+
+    Attributes:
+        train: What is learnt from; the most different ones where there are too many.
+        dev: What is chosen with.
+        skipped: Why others were left out, and how many.
+    """
+
+    train: list[AnsweredQuestion]
+    dev: list[AnsweredQuestion]
+    skipped: Mapping[str, int]
+
+
+def gather_answers(
+    database: Database, encoder: Encoder, *, most_train: int, most_dev: int
+) -> GatheredAnswers:
+    """The approved pairs whose passages are live, at most so many that differ most."""
+    with database.reading() as session:
+        pairs, answers = list(searched_pairs(session)), pair_answers(session)
+        names = product_names(session)
+    evidence = read_evidence(database, [one for pair in pairs for one in pair.passage_ids])
+    skipped: Counter[str] = Counter()
+    asked: dict[str, list[AnsweredQuestion]] = {"train": [], "dev": []}
+    for pair in pairs:
+        gold = tuple(evidence[one] for one in pair.passage_ids if one in evidence)
+        if pair.split not in asked:
+            continue
+        if not gold:
+            skipped[NO_PASSAGE] += 1
+            continue
+        name = names.get(pair.product_id or "", ())[:1]
+        asked[pair.split].append(
+            AnsweredQuestion(
+                id=pair.id,
+                question=pair.question,
+                answer=answers[pair.id],
+                gold=gold,
+                weight=min(1.0, max(pair.weight, 1e-3)),
+                subjects=name,
+            )
+        )
+    train = _most_different(asked["train"], encoder, most_train)
+    skipped[ALIKE] += len(asked["train"]) - len(train)
+    return GatheredAnswers(
+        train=train,
+        dev=_most_different(asked["dev"], encoder, most_dev),
+        skipped={reason: count for reason, count in skipped.items() if count},
+    )
+
+
+def _most_different(
+    asked: Sequence[AnsweredQuestion], encoder: Encoder, count: int
+) -> list[AnsweredQuestion]:
+    vectors = encoder.encode_queries([one.question for one in asked])
+    return [asked[place] for place in choose_diverse(vectors, [one.weight for one in asked], count)]
+
+
+def read_evidence(database: Database, ids: Sequence[str]) -> dict[str, Evidence]:
+    """Passages as the generator is shown them, by id; without those that are gone."""
+    found: dict[str, Evidence] = {}
+    unique = list(dict.fromkeys(ids))
+    with database.reading() as session:
+        for begin in range(0, len(unique), BATCH):
+            for passage_id, view in get_passages(session, unique[begin : begin + BATCH]).items():
+                found[passage_id] = Evidence(
+                    passage_id=passage_id,
+                    title=view.title,
+                    heading_path=view.heading_path,
+                    text=view.text,
+                    score=0.0,
+                )
+    return found
+
+
+def search_evidence(
+    database: Database,
+    retrieval: Retrieval,
+    asked: Sequence[AnsweredQuestion],
+    *,
+    k: int,
+    report: Callable[[int, int], None],
+) -> list[list[Evidence]]:
+    """For each question what the search returns, best first."""
+    vectors = retrieval.encoder.encode_queries([one.question for one in asked])
+    found = []
+    for place, one in enumerate(asked):
+        report(place, len(asked))
+        found.append(retrieval.find(one.question, vectors[place], k=k))
+    report(len(asked), len(asked))
+    evidence = read_evidence(database, [passage_id for ids in found for passage_id in ids])
+    return [[evidence[one] for one in ids if one in evidence] for ids in found]

@@ -1,0 +1,123 @@
+"""Tuning a generator's adapter on cited answers, and how likely it finds an answer from one passage."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from finetune.answer_examples import AnswerExample
+from finetune.configuration import GeneratorConfig
+from finetune.trainable_generator import TokenizedChat, TrainableGenerator
+from generator.evidence import Evidence
+from generator.prompt import build_messages
+from retriever.token_batches import group_by_length
+
+
+class GeneratorTask:
+    """The steps of a tuning; see `finetune.training.Task`.
+
+    Args:
+        generator: What is tuned.
+        examples: What is learnt; at least one.
+        config: How.
+        seed: Decides the order of examples.
+
+    Raises:
+        PromptTooLong: An example does not fit into the model's window.
+    """
+
+    def __init__(
+        self,
+        generator: TrainableGenerator,
+        examples: Sequence[AnswerExample],
+        config: GeneratorConfig,
+        *,
+        seed: int,
+    ) -> None:
+        self._generator, self._config, self._seed = generator, config, seed
+        self._chats = [generator.tokenize(one.messages, one.target) for one in examples]
+        self._weights = [one.weight for one in examples]
+        self._states: dict[int, Tensor] = {}
+        self.steps_per_epoch = -(-len(examples) // config.batch_size)
+
+    @property
+    def module(self) -> torch.nn.Module:
+        """The adapter's weights."""
+        return self._generator.module
+
+    @property
+    def steps(self) -> int:
+        """Steps of all epochs; the last one of an epoch may be smaller."""
+        return self.steps_per_epoch * self._config.epochs
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all examples, prompts and answers."""
+        return sum(len(chat.ids) for chat in self._chats)
+
+    def backward(self, step: int) -> float:
+        """Add the gradient of a step's loss to the weights; the loss.
+
+        It is the mean over the examples of the step of the mean negative log-likelihood of the answer's
+        tokens, weighted by how sure the example is.
+        """
+        epoch, part = divmod(step, self.steps_per_epoch)
+        size = self._config.batch_size
+        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._chats)).tolist()
+        places: list[int] = order[part * size : (part + 1) * size]
+        total = 0.0
+        for group in groups_of([self._chats[place] for place in places], self._config.memory_tokens):
+            taken = [places[line] for line in group]
+            losses = self._generator.losses(
+                [self._chats[place] for place in taken], [self._read(place) for place in taken]
+            )  # (group,)
+            weights = torch.tensor([self._weights[place] for place in taken], device=losses.device)
+            loss = (weights * losses).sum() / len(places)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+        return total
+
+    def _read(self, place: int) -> Tensor:
+        """What the fixed layers make of an example: computed in the first epoch, kept for the others."""
+        if place not in self._states:
+            (self._states[place],) = self._generator.read([self._chats[place]])
+        return self._states[place]
+
+
+def groups_of(chats: Sequence[TokenizedChat], most_tokens: int) -> list[list[int]]:
+    """Places of chats of like length that go through together."""
+    return list(group_by_length([len(chat.ids) for chat in chats], most_tokens=most_tokens))
+
+
+@torch.no_grad()
+def answer_likelihoods(
+    generator: TrainableGenerator,
+    question: str,
+    answer: str,
+    passages: Sequence[Evidence],
+    *,
+    most_tokens: int,
+) -> list[float]:
+    """How likely the generator finds an answer from each passage alone.
+
+    Args:
+        generator: The present one.
+        question: What is asked.
+        answer: The answer, without citations.
+        passages: Candidates; each is shown alone, by the prompt of serving.
+        most_tokens: Padded tokens that go through at once.
+
+    Returns:
+        For each passage, in the order given, the mean log-likelihood of the answer's tokens, at most 0. The
+        mean and not the sum: a long answer's sum underflows, and every passage would seem the same.
+
+    Source: perplexity distillation, Izacard et al., Atlas, 2208.03299.
+    """
+    chats = [generator.tokenize(build_messages(question, [passage]), answer) for passage in passages]
+    found = [0.0] * len(chats)
+    for group in groups_of(chats, most_tokens):
+        losses = generator.losses([chats[place] for place in group])  # (group,)
+        for place, loss in zip(group, losses.tolist(), strict=True):
+            found[place] = -loss
+    return found
