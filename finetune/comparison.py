@@ -71,10 +71,11 @@ def compare_outcomes(first: Sequence[Outcome], second: Sequence[Outcome]) -> Com
     Raises:
         NotComparable: If the questions differ; names some that only one has.
     """
+    differences = compare_values(
+        {outcome.id: outcome.values for outcome in first}, {outcome.id: outcome.values for outcome in second}
+    )
     others = {outcome.id: outcome for outcome in second}
-    _check_ids({outcome.id for outcome in first}, set(others))
     pairs = [(one, others[one.id]) for one in first]
-    names = dict.fromkeys(name for one, other in pairs for name in one.values if name in other.values)
     moved = sorted(pairs, key=lambda pair: _reciprocal(pair[0]) - _reciprocal(pair[1]))
     changes = [
         Change(id=one.id, first_rank=one.rank, second_rank=other.rank)
@@ -83,10 +84,27 @@ def compare_outcomes(first: Sequence[Outcome], second: Sequence[Outcome]) -> Com
     ]
     return Comparison(
         questions=len(pairs),
-        differences={name: _difference(name, pairs) for name in names},
+        differences=differences,
         improved=tuple(change for change in changes if _gain(change) > 0)[:CHANGED],
         worsened=tuple(change for change in reversed(changes) if _gain(change) < 0)[:CHANGED],
     )
+
+
+def compare_values(
+    first: Mapping[str, Mapping[str, float]], second: Mapping[str, Mapping[str, float]]
+) -> dict[str, Difference]:
+    """Paired differences by measure, each over the questions that both have it of.
+
+    Args:
+        first: Question to its values by measure, of what is compared with.
+        second: The same of what is compared.
+
+    Raises:
+        NotComparable: If the questions differ; names some that only one has.
+    """
+    _check_ids(set(first), set(second))
+    names = dict.fromkeys(name for question in first for name in first[question] if name in second[question])
+    return {name: _difference(name, [(first[one], second[one]) for one in first]) for name in names}
 
 
 def _check_ids(first: set[str], second: set[str]) -> None:
@@ -100,13 +118,9 @@ def _check_ids(first: set[str], second: set[str]) -> None:
     raise NotComparable(f"the runs were asked different questions: {'; '.join(parts)}. Evaluate both anew")
 
 
-def _difference(name: str, pairs: Sequence[tuple[Outcome, Outcome]]) -> Difference:
+def _difference(name: str, pairs: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> Difference:
     values = np.array(
-        [
-            other.values[name] - one.values[name]
-            for one, other in pairs
-            if name in one.values and name in other.values
-        ]
+        [other[name] - one[name] for one, other in pairs if name in one and name in other]
     )  # (questions that both have the measure of,)
     enough = len(values) >= FEWEST_FOR_INTERVAL
     return Difference(

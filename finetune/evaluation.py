@@ -139,11 +139,12 @@ def evaluate_retrieval(
         found.append(find(question.question))
         seconds.append(time.perf_counter() - began)
     outcomes = _outcomes(questions, found, gold_passages or {})
+    values = [outcome.values for outcome in outcomes]
     return RetrievalReport(
         questions=len(questions),
-        measures=_measures(outcomes),
-        by_product=_groups([question.product for question in questions], outcomes),
-        by_origin=_groups([question.origin for question in questions], outcomes),
+        measures=measures_of(values),
+        by_product=groups_of([question.product for question in questions], values),
+        by_origin=groups_of([question.origin for question in questions], values),
         milliseconds={f"p{p}": float(np.percentile(seconds, p) * 1000) for p in (50, 95)},
         outcomes=tuple(outcomes),
         worst=_worst(outcomes, found),
@@ -191,12 +192,14 @@ def _rank(ranking: Sequence[str], wanted: Collection[str]) -> int | None:
     return next((place for place, item in enumerate(ranking, start=1) if item in wanted), None)
 
 
-def _measures(outcomes: Sequence[Outcome]) -> dict[str, Measure]:
-    names = dict.fromkeys(name for outcome in outcomes for name in outcome.values)
-    return {
-        name: _measure(np.array([one.values[name] for one in outcomes if name in one.values]))
-        for name in names
-    }
+def measures_of(values: Sequence[Mapping[str, float]]) -> dict[str, Measure]:
+    """The mean of each measure over the questions that have it.
+
+    Args:
+        values: For each question its values by measure.
+    """
+    names = dict.fromkeys(name for one in values for name in one)
+    return {name: _measure(np.array([one[name] for one in values if name in one])) for name in names}
 
 
 def _measure(values: NDArray[np.float64]) -> Measure:
@@ -206,14 +209,19 @@ def _measure(values: NDArray[np.float64]) -> Measure:
     )
 
 
-def _groups(names: Sequence[str | None], outcomes: Sequence[Outcome]) -> dict[str, Group]:
-    """Measures of the questions of each name, by name; None is no group."""
-    members: dict[str, list[Outcome]] = {}
-    for name, outcome in zip(names, outcomes, strict=True):
+def groups_of(names: Sequence[str | None], values: Sequence[Mapping[str, float]]) -> dict[str, Group]:
+    """Measures of the questions of each name, by name; None is no group.
+
+    Args:
+        names: For each question the name of its group.
+        values: For each question its values by measure.
+    """
+    members: dict[str, list[Mapping[str, float]]] = {}
+    for name, one in zip(names, values, strict=True):
         if name is not None:
-            members.setdefault(name, []).append(outcome)
+            members.setdefault(name, []).append(one)
     return {
-        name: Group(questions=len(members[name]), measures=_measures(members[name]))
+        name: Group(questions=len(members[name]), measures=measures_of(members[name]))
         for name in sorted(members)
     }
 

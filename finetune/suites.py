@@ -71,6 +71,8 @@ class Question(_Row):
         gold_passages: Words in documents that answer it.
         answers: Answers as they should be.
         answerable: False if the documents do not answer it. Such a question has no gold; any other has some.
+        shown_passages: Of a question that can't be answered, words in the documents that look as if they did:
+            what is shown in place of gold passages.
         product: The product that it is about, or None.
         origin: Where it comes from, or None; reports are split by it.
     """
@@ -81,6 +83,7 @@ class Question(_Row):
     gold_passages: tuple[GoldPassage, ...] = ()
     answers: tuple[_Text, ...] = ()
     answerable: bool = True
+    shown_passages: tuple[GoldPassage, ...] = ()
     product: _Text | None = None
     origin: _Text | None = None
 
@@ -93,6 +96,10 @@ class Question(_Row):
         if not self.answerable and self.gold_uris:
             raise ValueError(
                 "it is not answerable, and yet has gold_documents or gold_passages; drop one of both"
+            )
+        if self.answerable and self.shown_passages:
+            raise ValueError(
+                "shown_passages are for questions that are not answerable; name what answers it gold_passages"
             )
         return self
 
@@ -164,8 +171,13 @@ def load_suite(folder: Path) -> Suite:
 
 def questions_sha256(questions: Sequence[Question], manifest: Mapping[str, object] | None = None) -> str:
     """A checksum over questions, with all that is known of them, and a manifest where there is one."""
-    rows = [manifest or {}, *(question.model_dump() for question in questions)]
+    rows = [manifest or {}, *(_as_row(question) for question in questions)]
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+
+
+def _as_row(question: Question) -> dict[str, object]:
+    """A question for the checksum, which stays what it was before questions could have `shown_passages`."""
+    return question.model_dump(exclude=None if question.shown_passages else {"shown_passages"})
 
 
 def _read_manifest(path: Path) -> Manifest:

@@ -30,7 +30,8 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
         "product": "Pump",
         "origin": "users",
     }
-    hopeless = {"id": "q3", "question": "Why?", "answerable": False}
+    near = [{"uri": "https://d/c.md", "quote": "because of the rain"}]
+    hopeless = {"id": "q3", "question": "Why?", "answerable": False, "shown_passages": near}
     suite = load_suite(write_suite(tmp_path / "s", GOOD, "", rich, hopeless))
     assert (suite.manifest.name, suite.manifest.uri_prefix, len(suite.questions)) == ("tiny", "https://d/", 3)
     first, second, third = suite.questions
@@ -40,6 +41,7 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
     assert second.gold_uris == ("https://d/b.md",)
     assert (second.answers, second.product, second.origin) == (("In room 7.",), "Pump", "users")
     assert (third.answerable, third.gold_uris) == (False, ())
+    assert third.shown_passages == (GoldPassage(uri="https://d/c.md", quote="because of the rain"),)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,11 @@ def test_a_suite_is_read(tmp_path: Path) -> None:
         ([GOOD, "{broken"], None, r"questions\.jsonl, line 2: Invalid JSON"),
         ([GOOD, {**GOOD, "id": "q2", "gold_documents": []}], None, "line 2: gold_documents .* empty"),
         ([GOOD, {**GOOD, "id": "q2", "answerable": False}], None, "line 2: it is not answerable, and yet"),
+        (
+            [{**GOOD, "shown_passages": [{"uri": "a", "quote": "b"}]}],
+            None,
+            "line 1: shown_passages are for questions that are not answerable",
+        ),
         ([GOOD, {"id": "q2", "gold_documents": ["a"]}], None, "line 2: question: Field required"),
         ([GOOD, {**GOOD, "id": "q2", "question": "  "}], None, "line 2: question: .*at least 1 character"),
         ([GOOD, {**GOOD, "id": "q\x002"}], None, "line 2: id: it holds the character NUL"),
@@ -101,6 +108,13 @@ def test_the_checksum_moves_with_every_field_and_with_nothing_else(tmp_path: Pat
     found = {load_suite(write_suite(tmp_path / "c", {**GOOD, **other})).sha256 for other in others}
     found.add(load_suite(write_suite(tmp_path / "d", GOOD, manifest={**MANIFEST, "name": "other"})).sha256)
     assert len(found | {base}) == len(others) + 2
+    assert base == "fde04d61ac37449d3cb9dd782d2acc77022e463fe6e975218e0cdc43882b7242", (
+        "runs that were stored before can still be compared"
+    )
+    unanswered = Question(id="1", question="?", answerable=False)
+    passage = GoldPassage(uri="https://d/a.md", quote="x")
+    shown = unanswered.model_copy(update={"shown_passages": (passage,)})
+    assert questions_sha256([unanswered]) != questions_sha256([shown])
     assert questions_sha256([]) != questions_sha256([Question(id="1", question="?", answerable=False)])
 
 
