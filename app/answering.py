@@ -55,6 +55,7 @@ class Answerer:
         curated_similarity: Least cosine of a question and that of a pair whose words answer it.
         config: Budgets and thresholds of answers.
         reranker: Orders the first hits anew; None to leave them.
+        release: Id of the release that all of these are; None where settings say what answers.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Answerer:
         curated_similarity: float,
         config: AnswerConfig,
         reranker: TimedReranker | None = None,
+        release: str | None = None,
     ) -> None:
         self._database = database
         self._encoder = encoder
@@ -77,6 +79,7 @@ class Answerer:
         self._curated_similarity = curated_similarity
         self._config = config
         self._reranker = reranker
+        self._release = release
 
     def stream(
         self,
@@ -158,7 +161,7 @@ class Answerer:
         if curated is None:
             yield from stream_answer(
                 question,
-                [_as_evidence(hit) for hit in found.hits],
+                [as_evidence(hit) for hit in found.hits],
                 self._generator,
                 self._config,
                 conversation=[message for turn in conversation for message in _as_messages(turn)],
@@ -167,7 +170,7 @@ class Answerer:
             return
         answer, parts = curated_answer(
             curated.pair.answer,
-            [_as_evidence(hit) for hit in curated.evidence],
+            [as_evidence(hit) for hit in curated.evidence],
             similarity=curated.cosine,
             config=self._config.support,
         )
@@ -195,7 +198,7 @@ class Answerer:
             "products": asked["products"],
             "detected_products": asked["detected_products"],
             "versions": {
-                "release": None,
+                "release": self._release,
                 "index": found.index_version,
                 "retriever": self._encoder.fingerprint,
                 "reranker": None if self._reranker is None else self._reranker.fingerprint,
@@ -206,7 +209,8 @@ class Answerer:
         }
 
 
-def _as_evidence(hit: FoundPassage) -> Evidence:
+def as_evidence(hit: FoundPassage) -> Evidence:
+    """A hit as the generator is shown it."""
     return Evidence(
         passage_id=hit.passage_id,
         title=hit.title,
