@@ -20,19 +20,19 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from app.cli.output import print_table
 from app.db.passages import live_passages
-from app.indexing import build_live_index
-from app.learning.corpus import LearningCorpus, live_rows, read_corpus
+from app.db.session import Database
+from app.learning.corpus import LearningCorpus, read_corpus
 from app.learning.examples import gather_examples
+from app.learning.retrieval import Retrieval, open_retrieval
 from app.observability import configure_logging
 from app.settings import Settings, calm_idle_threads, load_settings
-from app.wiring import Services, build_services
+from app.wiring import build_services
 from benchmarks.click_models import (
     Marks,
     Readers,
@@ -43,7 +43,7 @@ from benchmarks.click_models import (
     simulate,
 )
 from benchmarks.ray_pairs import FEWEST_LETTERS, finder, rows
-from benchmarks.tuning import sampled, suite_examples, train_encoder
+from benchmarks.tuning import report_nothing, sampled, suite_examples, train_encoder
 from finetune.clicks import ClickConfig, ClickRelevance, estimate_relevance
 from finetune.configuration import RetrieverConfig
 from finetune.examples import read_example_lines
@@ -102,15 +102,9 @@ def main() -> None:
     config = ClickConfig(least_showings=arguments.least_showings, least_relevance=arguments.least_relevance)
     readers = Readers(traffic=arguments.traffic, exponent=arguments.looks)
     services = build_services(_suite_settings())
-    build_live_index(
-        services.database,
-        services.settings,
-        services.encoder,
-        report=lambda *_progress: None,
-        now=lambda: datetime.now(UTC),
-    )
-    corpus = read_corpus(services.database, services.live_index())
-    asked = ask(services, corpus, arguments.data)
+    with open_retrieval(services, report_nothing) as retrieval:
+        corpus = read_corpus(services.database, retrieval.live)
+        asked = ask(services.database, retrieval, corpus, arguments.data)
     services.close()
     logs = {
         count: [
@@ -130,7 +124,7 @@ def _suite_settings() -> Settings:
     return load_settings(home=home, models=settings.models_folder, database_url=None)
 
 
-def ask(services: Services, corpus: LearningCorpus, data: Path) -> Asked:
+def ask(database: Database, retrieval: Retrieval, corpus: LearningCorpus, data: Path) -> Asked:
     """Ask every training question whose page is in the corpus, by vectors and words alone."""
     if not (data / "questions_train.jsonl").is_file():
         sys.exit(
@@ -138,16 +132,13 @@ def ask(services: Services, corpus: LearningCorpus, data: Path) -> Asked:
         )
     right = gold_rows(corpus, data)
     questions = list(right)
-    vectors = services.encoder.encode_queries(questions)  # (questions, dimension)
-    config, live = replace(services.search_config, qa_weight=0.0), services.live_index()
-    shown = [
-        live_rows(live, corpus, services.encoder, question, vector, k=SHOWN, config=config)
-        for question, vector in zip(questions, vectors, strict=True)
+    vectors = retrieval.encoder.encode_queries(questions)  # (questions, dimension)
+    found = [
+        retrieval.find(question, vector, k=SHOWN) for question, vector in zip(questions, vectors, strict=True)
     ]
-    gold = np.array(
-        [[row in right[one] for row in found] for one, found in zip(questions, shown, strict=True)]
-    )
-    with services.database.reading() as session:
+    shown = [list(corpus.rows_of([hit.passage_id for hit in hits])) for hits in found]
+    gold = np.array([[row in right[one] for row in rows] for one, rows in zip(questions, shown, strict=True)])
+    with database.reading() as session:
         quotes = {view.id: view.text for view in live_passages(session)}
     return Asked(questions=questions, shown=shown, gold=gold, quotes=quotes)
 
@@ -242,8 +233,8 @@ def train(output: Path) -> None:
         sys.exit(f"error: {output} holds no clicks-*.jsonl; run first: python -m benchmarks.clicks simulate")
     settings = _suite_settings()
     services = build_services(settings)
-    encoder = services.encoder
-    corpus = read_corpus(services.database, services.live_index())
+    with open_retrieval(services, report_nothing) as retrieval:
+        encoder, corpus = retrieval.encoder, read_corpus(services.database, retrieval.live)
     suite = load_settings().home / "suites" / "ray"
     pool = sampled(suite_examples(suite, corpus, encoder), corpus, encoder)
     lines = [_trained("none", 0, encoder, pool)]

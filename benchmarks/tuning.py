@@ -17,20 +17,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from app.learning.corpus import LearningCorpus, live_rows, read_corpus
-from app.learning.examples import gather_examples
+from app.learning.corpus import LearningCorpus
+from app.learning.runs import mine, open_material
 from app.settings import load_settings
 from app.wiring import build_services
 from finetune.configuration import MiningConfig, OptimizerConfig, RetrieverConfig
 from finetune.devices import choose_device
 from finetune.examples import Corpus, Example, read_example_lines
-from finetune.negatives import mine_negatives, rows_by_question
 from finetune.pool import Pool, make_pool, score_pool
 from finetune.retriever_tuning import RetrieverTask
 from finetune.suites import load_suite
@@ -76,25 +75,11 @@ def _prepare(work: Path, arguments: argparse.Namespace) -> tuple[Path, dict[str,
     """Write what all learn; the base encoder, and the samples that all are judged on."""
     settings = load_settings()
     services = build_services(settings)
-    encoder, live = services.encoder, services.live_index()
-    corpus = read_corpus(services.database, live)
     lines = [] if arguments.examples is None else read_example_lines(_lines(arguments.examples))
-    gathered = gather_examples(services.database, corpus, encoder, lines=lines)
-    kept = gathered.train[:: max(1, len(gathered.train) // arguments.count)][: arguments.count]
-    vectors = encoder.encode_queries([one.question for one in kept])
-    places = {one.question: place for place, one in enumerate(kept)}
-    mining, search = MiningConfig(), replace(services.search_config, qa_weight=0.0)
-    negatives = mine_negatives(
-        kept,
-        corpus.corpus,
-        lambda question: live_rows(
-            live, corpus, encoder, question, vectors[places[question]], k=mining.depth, config=search
-        ),
-        questions=vectors,
-        passages=corpus.vectors,
-        config=mining,
-        known=rows_by_question(kept),
-    )
+    with open_material(services, lines, report_nothing) as material:
+        corpus, encoder, gathered = material.corpus, material.retrieval.encoder, material.gathered
+        kept = gathered.train[:: max(1, len(gathered.train) // arguments.count)][: arguments.count]
+        negatives = mine(material, kept, MiningConfig(), report_nothing)
     pools = {"pairs": sampled(gathered.dev, corpus, encoder)}
     if arguments.suite is not None:
         pools["suite"] = sampled(suite_examples(arguments.suite, corpus, encoder), corpus, encoder)
@@ -110,6 +95,10 @@ def _prepare(work: Path, arguments: argparse.Namespace) -> tuple[Path, dict[str,
     (work / "facts.json").write_text(json.dumps(facts))
     services.close()
     return base, pools
+
+
+def report_nothing(_stage: str, _done: int, _total: int) -> None:
+    """Progress of what is quick beside what is measured."""
 
 
 def _lines(path: Path) -> list[str]:

@@ -180,6 +180,7 @@ def describe_run(
     optimizer: OptimizerConfig,
     *,
     base: str,
+    teachers: Sequence[Teacher | None] | None = None,
 ) -> dict[str, Any]:
     """All that decides a run's weights, for its manifest.
 
@@ -190,8 +191,10 @@ def describe_run(
         config: How it is tuned.
         optimizer: How weights move.
         base: Fingerprint of the model that it begins from.
+        teachers: Per example a teacher's scores, or None.
     """
     mined = json.dumps([list(rows) for rows in negatives]).encode()
+    taught = [list((teacher or {}).items()) for teacher in teachers or ()]
     return {
         "base": base,
         "examples": describe_examples(examples, corpus),
@@ -200,6 +203,7 @@ def describe_run(
             "mean": math.fsum(len(rows) for rows in negatives) / max(1, len(negatives)),
             "sha256": hashlib.sha256(mined).hexdigest(),
         },
+        "teachers": None if teachers is None else hashlib.sha256(json.dumps(taught).encode()).hexdigest(),
         "config": asdict(config),
         "optimizer": asdict(optimizer),
         "torch": torch.__version__,

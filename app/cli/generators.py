@@ -1,4 +1,4 @@
-"""``footnote tune generator``: answers that rest on what they cite."""
+"""``footnote tune generator`` and ``joint``: answers that rest on what they cite."""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -7,12 +7,17 @@ from typing import Annotated
 import typer
 
 from app.cli.output import out, print_json, print_table, progress_bars
-from app.cli.tuning import AsJson, Device, Seed
+from app.cli.tuning import AsJson, Device, Examples, Seed, read_lines
 from app.db.training_runs import TrainingRunView
 from app.models import fetch_models
 from app.settings import load_settings
 from app.wiring import build_services
-from finetune.configuration import GENERATOR_LEARNING_RATE, GeneratorConfig, OptimizerConfig
+from finetune.configuration import (
+    GENERATOR_LEARNING_RATE,
+    GeneratorConfig,
+    OptimizerConfig,
+    RetrieverConfig,
+)
 
 _DEFAULTS = GeneratorConfig()
 _SEED = OptimizerConfig().seed
@@ -93,3 +98,69 @@ def _print_generator(run: TrainingRunView) -> None:
     if not report["epoch"]:
         out.print("No epoch was better than the generator as it was, so its weights were kept.")
     out.print(f"Use it: FOOTNOTE_GENERATOR=run:{run.id} for the server", highlight=False)
+
+
+def joint(
+    *,
+    examples: Examples = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often both learn, one after the other.")] = 2,
+    candidates: Annotated[
+        int, typer.Option(min=2, help="Passages per question that the generator scores.")
+    ] = 4,
+    limit: Most = _EXAMPLES,
+    held_out: HeldOut = _HELD_OUT,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Most times each pair is seen by the generator in a round.")
+    ] = 1,
+    layers: Layers = _DEFAULTS.layers,
+    seed: Seed = _SEED,
+    device: Device = "auto",
+    json: AsJson = False,
+) -> None:
+    """Tune retriever and generator together: each round one learns from the other; nothing goes live.
+
+    The same command again goes on where a killed one was. Compare with: footnote evaluate --answers
+    """
+    from app.learning.generator import TuneGenerator  # noqa: PLC0415 - loads torch
+    from app.learning.joint import TuneJoint, tune_joint  # noqa: PLC0415
+    from app.learning.retriever import TuneRetriever  # noqa: PLC0415
+    from finetune.examples import read_example_lines  # noqa: PLC0415
+    from finetune.joint import LIKELIHOOD_TEMPERATURE  # noqa: PLC0415
+
+    settings = load_settings()
+    wanted = TuneJoint(
+        rounds=rounds,
+        candidates=candidates,
+        retriever=TuneRetriever(
+            config=RetrieverConfig(epochs=1, teacher_temperature=LIKELIHOOD_TEMPERATURE),
+            optimizer=OptimizerConfig(seed=seed),
+            device=device,
+            lines=[] if examples is None else read_example_lines(read_lines(examples)),
+        ),
+        generator=TuneGenerator(
+            config=GeneratorConfig(epochs=epochs, layers=layers),
+            optimizer=OptimizerConfig(
+                learning_rate=GENERATOR_LEARNING_RATE, seed=seed, steps_per_checkpoint=5
+            ),
+            device=device,
+            most_examples=limit,
+            most_dev=held_out,
+        ),
+    )
+    with progress_bars() as progress:
+        fetch_models(settings, progress)
+        with closing(build_services(settings)) as services:
+            run = tune_joint(services, wanted, progress)
+    if json:
+        print_json(asdict(run))
+        return
+    rows = [(number, one["encoder"], one["generator"]) for number, one in enumerate(run.report["results"], 1)]
+    print_table(
+        f"{run.id}, {run.report['seconds'] / 60:.0f} minutes", ("round", "retriever", "generator"), rows
+    )
+    last = run.report["results"][-1]
+    out.print(
+        f"Measure both: footnote evaluate --answers --encoder {last['encoder']} --generator {last['generator']}",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -2,44 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from app.db.pair_evidence import pair_answers, searched_pairs
 from app.db.passages import get_passages
 from app.db.products import product_names
 from app.db.session import Database
-from app.learning.corpus import live_hits
-from app.searching import LiveIndex
+from app.learning.retrieval import Retrieval
 from finetune.answer_examples import AnsweredQuestion, choose_diverse
 from generator.evidence import Evidence
-from retriever.arrays import Vectors
 from retriever.encoder import Encoder
-from retriever.search import SearchConfig
 
 NO_PASSAGE = "rests on passages that are not here any more"
 ALIKE = "asks nearly what another asks, or was not among the most different"
 BATCH = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Retrieval:
-    """An index, and how it is asked.
-
-    Attributes:
-        live: The index.
-        encoder: The one that it was built with.
-        config: How to search.
-    """
-
-    live: LiveIndex
-    encoder: Encoder
-    config: SearchConfig
-
-    def find(self, question: str, query: Vectors, *, k: int) -> list[str]:
-        """Ids of the passages that fit a question best, whose vector is (dimension,)."""
-        config = replace(self.config, qa_weight=0.0)  # pairs would lead to the very passages that answer
-        hits = live_hits(self.live, self.encoder, question, query, k=k, config=config)
-        return [hit.passage_id for hit in hits]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +107,7 @@ def search_evidence(
     found = []
     for place, one in enumerate(asked):
         report(place, len(asked))
-        found.append(retrieval.find(one.question, vectors[place], k=k))
+        found.append([hit.passage_id for hit in retrieval.find(one.question, vectors[place], k=k)])
     report(len(asked), len(asked))
     evidence = read_evidence(database, [passage_id for ids in found for passage_id in ids])
     return [[evidence[one] for one in ids if one in evidence] for ids in found]

@@ -12,9 +12,6 @@ from app.searching import LiveIndex
 from finetune.examples import Corpus
 from ingest.passages import contextual_text
 from retriever.arrays import Vectors
-from retriever.encoder import Encoder
-from retriever.search import Hit, SearchConfig
-from retriever.search import search as search_index
 
 BATCH = 500
 
@@ -72,43 +69,3 @@ def read_corpus(database: Database, live: LiveIndex) -> LearningCorpus:
         rows={passage_id: row for row, passage_id in enumerate(found)},
         vectors=live.index.vectors.at(np.array(kept, dtype=np.int64)),
     )
-
-
-def live_hits(
-    live: LiveIndex, encoder: Encoder, question: str, query: Vectors, *, k: int, config: SearchConfig
-) -> list[Hit]:
-    """What the live search finds for a question.
-
-    Args:
-        live: The live index.
-        encoder: The live encoder.
-        question: The question.
-        query: (dimension,), its vector.
-        k: Most hits.
-        config: How the live search is done. The questions of QA pairs should have no weight in it: they would
-            lead to the very passages that are to be learnt.
-    """
-    return search_index(
-        live.index,
-        encoder,
-        question,
-        k=k,
-        config=config,
-        hidden_documents=live.hidden_documents,
-        query=query[None, :],
-    )
-
-
-def live_rows(
-    live: LiveIndex,
-    corpus: LearningCorpus,
-    encoder: Encoder,
-    question: str,
-    query: Vectors,
-    *,
-    k: int,
-    config: SearchConfig,
-) -> list[int]:
-    """Rows of a corpus, read from that index, of what `live_hits` finds."""
-    hits = live_hits(live, encoder, question, query, k=k, config=config)
-    return list(corpus.rows_of([hit.passage_id for hit in hits]))

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -14,13 +13,12 @@ import torch
 from app.catalogue import ModelUnavailable
 from app.db.training_runs import TrainingRunView
 from app.downloads import Progress
-from app.indexing import build_live_index
-from app.learning.answers import GatheredAnswers, Retrieval, gather_answers, search_evidence
+from app.learning.answers import GatheredAnswers, gather_answers, search_evidence
+from app.learning.retrieval import Home, Retrieval, open_retrieval
 from app.learning.runs import LEAST_DEV, begin, end, publish, work_folder, write_whole
 from app.model_folders import Model, open_adapter_base, open_model
 from app.observability import logger
 from app.settings import Settings
-from app.wiring import Services
 from finetune.answer_examples import AnswerExample, compose_examples, describe_answer_examples
 from finetune.configuration import (
     GENERATOR_LEARNING_RATE,
@@ -70,12 +68,11 @@ class TuneGenerator:
     most_dev: int = 32
 
 
-def tune_generator(services: Services, wanted: TuneGenerator, progress: Progress) -> TrainingRunView:
+def tune_generator(home: Home, wanted: TuneGenerator, progress: Progress) -> TrainingRunView:
     """Tune an adapter of the configured generator on this home; the run, whose model is ``run:<its id>``.
 
-    The live index is brought up to date first. If the configured generator is a tuned one already, its
-    adapter is learnt further. The same call again after being killed goes on where it was, if nothing that
-    it reads has changed. Nothing goes live.
+    If the configured generator is a tuned one already, its adapter is learnt further. The same call again
+    after being killed goes on where it was, if nothing that it reads has changed. Nothing goes live.
 
     Raises:
         TooFewExamples: If there is too little to learn from.
@@ -84,29 +81,22 @@ def tune_generator(services: Services, wanted: TuneGenerator, progress: Progress
         DeviceUnavailable, TrainingDiverged, ModelFolderInvalid: See there.
         OSError: If the disk is full; checkpoints stay, and the same call goes on.
     """
-    build_live_index(
-        services.database,
-        services.settings,
-        services.encoder,
-        report=progress,
-        now=lambda: datetime.now(UTC),
-    )
-    retrieval = Retrieval(live=services.live_index(), encoder=services.encoder, config=services.search_config)
-    gathered = gather_answers(
-        services.database, services.encoder, most_train=wanted.most_examples, most_dev=wanted.most_dev
-    )
-    return tune_on(services, retrieval, gathered, wanted, progress)
+    with open_retrieval(home, progress) as retrieval:
+        gathered = gather_answers(
+            home.database, retrieval.encoder, most_train=wanted.most_examples, most_dev=wanted.most_dev
+        )
+        return tune_on(home, retrieval, gathered, wanted, progress)
 
 
 def tune_on(
-    services: Services,
+    home: Home,
     retrieval: Retrieval,
     gathered: GatheredAnswers,
     wanted: TuneGenerator,
     progress: Progress,
 ) -> TrainingRunView:
     """Tune an adapter on questions whose distractors some index returns; see `tune_generator`."""
-    base = open_base(services.settings)
+    base = open_base(home.settings)
     began = time.monotonic()
     seed = wanted.optimizer.seed
     generator = TrainableGenerator(
@@ -120,7 +110,7 @@ def tune_on(
     not_carried = 0
     for split, asked in (("train", gathered.train), ("dev", gathered.dev)):
         found = search_evidence(
-            services.database,
+            home.database,
             retrieval,
             asked,
             k=SEARCHED,
@@ -144,12 +134,11 @@ def tune_on(
     described |= {
         "key": run_key(described),
         "skipped": {**gathered.skipped, "no sentence is carried by what is shown": not_carried},
-        "generator": services.settings.generator,
-        "index_version": retrieval.live.id,
+        "generator": home.settings.generator,
         "device": str(generator.device),
     }
-    run_id = begin(services, "generator", base.model.fingerprint, described)
-    with work_folder(services, run_id) as work:
+    run_id = begin(home, "generator", base.model.fingerprint, described)
+    with work_folder(home, run_id) as work:
         run = _Run(
             generator=generator, wanted=wanted, train=examples["train"], dev=examples["dev"], work=work
         )
@@ -158,9 +147,9 @@ def tune_on(
         chosen = work / "chosen"
         if not chosen.is_dir():
             write_whole(chosen, lambda folder: _save(generator, base.record, folder))
-        fingerprint = publish(services, work, run_id, chosen)
+        fingerprint = publish(home, work, run_id, chosen)
         logger().info("generator_tuned", run=run_id, examples=len(examples["train"]))
-        return end(services, run_id, report=report, fingerprint=fingerprint)
+        return end(home, run_id, report=report, fingerprint=fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from app.db.training_runs import TrainingRunView
 from app.downloads import Progress
-from app.learning.corpus import live_hits
+from app.learning.retrieval import Home
 from app.learning.runs import (
     LEAST_DEV,
     Material,
@@ -18,13 +18,12 @@ from app.learning.runs import (
     describe_material,
     end,
     mine,
+    open_material,
     publish,
-    read_material,
     work_folder,
     write_whole,
 )
 from app.observability import logger
-from app.wiring import Services
 from finetune.configuration import (
     RERANKER_LEARNING_RATE,
     DeviceName,
@@ -72,20 +71,24 @@ class TuneReranker:
     limit: int | None = None
 
 
-def tune_reranker(services: Services, wanted: TuneReranker, progress: Progress) -> TrainingRunView:
+def tune_reranker(home: Home, wanted: TuneReranker, progress: Progress) -> TrainingRunView:
     """Tune a reranker from the configured encoder's weights; the run, whose model is ``run:<its id>``.
 
     It begins, goes on after being killed, and fails as `app.learning.retriever.tune_retriever` does.
     """
-    material = read_material(services, wanted.lines, progress)
+    with open_material(home, wanted.lines, progress) as material:
+        return _tune(home, material, wanted, progress)
+
+
+def _tune(home: Home, material: Material, wanted: TuneReranker, progress: Progress) -> TrainingRunView:
     train = draw_examples(material.gathered.train, wanted.limit, seed=wanted.optimizer.seed)
-    negatives = mine(services, material, train, wanted.mining, progress)
+    negatives = mine(material, train, wanted.mining, progress)
     base, corpus = material.base, material.corpus.corpus
     described = describe_run(corpus, train, negatives, wanted.config, wanted.optimizer, base=base.fingerprint)
     described |= {"key": run_key(described), "mining": asdict(wanted.mining)}
-    described |= describe_material(services, material, wanted.device)
-    run_id = begin(services, "reranker", base.fingerprint, described)
-    with work_folder(services, run_id) as work:
+    described |= describe_material(home, material, wanted.device)
+    run_id = begin(home, "reranker", base.fingerprint, described)
+    with work_folder(home, run_id) as work:
         began, losses, tuned = time.monotonic(), list[float](), work / "tuned"
         if not tuned.is_dir():
             reranker = TrainableReranker(
@@ -104,10 +107,10 @@ def tune_reranker(services: Services, wanted: TuneReranker, progress: Progress) 
             "losses": [round(loss, 5) for loss in losses],
             "seconds": round(time.monotonic() - began, 1),
         }
-        report |= choose_weight(services, material, tuned, wanted.optimizer.seed, progress)
-        fingerprint = publish(services, work, run_id, tuned, rerank_weight=report["rerank_weight"])
+        report |= choose_weight(material, tuned, wanted.optimizer.seed, progress)
+        fingerprint = publish(home, work, run_id, tuned, rerank_weight=report["rerank_weight"])
         logger().info("reranker_tuned", run=run_id, examples=len(train))
-        return end(services, run_id, report=report, fingerprint=fingerprint)
+        return end(home, run_id, report=report, fingerprint=fingerprint)
 
 
 def draw_examples(examples: Sequence[Example], limit: int | None, *, seed: int) -> list[Example]:
@@ -118,9 +121,7 @@ def draw_examples(examples: Sequence[Example], limit: int | None, *, seed: int) 
     return [examples[place] for place in np.sort(drawn)]
 
 
-def choose_weight(
-    services: Services, material: Material, folder: Path, seed: int, progress: Progress
-) -> dict[str, Any]:
+def choose_weight(material: Material, folder: Path, seed: int, progress: Progress) -> dict[str, Any]:
     """What a reranker is worth beside the search, tried on held-out pairs.
 
     Returns:
@@ -134,16 +135,13 @@ def choose_weight(
         return {"rerank_weight": RerankConfig().weight, "rerank_trials": [], "milliseconds": None}
     reranker = load_cross_encoder(folder, weights_sha256=folder.name)
     corpus, depth = material.corpus, RerankConfig().passages
-    config = replace(services.search_config, qa_weight=0.0)
-    queries = services.encoder.encode_queries([one.question for one in asked])  # (asked, dimension)
+    queries = material.retrieval.encoder.encode_queries([one.question for one in asked])  # (asked, dimension)
     gold = [{corpus.corpus.documents[row]: 1.0 for row in one.rows} for one in asked]
     rankings: dict[float, list[list[str]]] = {weight: [] for weight in WEIGHTS}
     seconds = []
     for place, example in enumerate(asked):
         progress("Weighing", place, len(asked))
-        found = live_hits(
-            material.live, services.encoder, example.question, queries[place], k=SEARCHED, config=config
-        )
+        found = material.retrieval.find(example.question, queries[place], k=SEARCHED)
         hits = [hit for hit in found if hit.passage_id in corpus.rows]
         texts = [corpus.corpus.texts[corpus.rows[hit.passage_id]] for hit in hits[:depth]]
         began = time.perf_counter()

@@ -8,27 +8,26 @@ from typing import Any
 
 from app.db.training_runs import TrainingRunView
 from app.downloads import Progress
-from app.learning.corpus import LearningCorpus
-from app.learning.examples import Gathered
+from app.learning.retrieval import Home
 from app.learning.runs import (
     LEAST_DEV,
+    Material,
     begin,
     describe_material,
     end,
     mine,
+    open_material,
     publish,
-    read_material,
     work_folder,
     write_whole,
 )
 from app.observability import logger
-from app.wiring import Services
 from finetune.configuration import DeviceName, MiningConfig, OptimizerConfig, RetrieverConfig
 from finetune.devices import choose_device
 from finetune.examples import ExampleLine
 from finetune.interpolation import FACTORS, Trial, choose_factor, mixture_name, try_factors
 from finetune.pool import Pool, make_pool, score_pool
-from finetune.retriever_tuning import RetrieverTask, describe_run, run_key
+from finetune.retriever_tuning import RetrieverTask, Teacher, describe_run, run_key
 from finetune.trainable_encoder import TrainableEncoder
 from finetune.training import run_training
 from retriever.sentence_transformer_encoder import load_encoder
@@ -55,11 +54,11 @@ class TuneRetriever:
     general: Pool | None = None
 
 
-def tune_retriever(services: Services, wanted: TuneRetriever, progress: Progress) -> TrainingRunView:
+def tune_retriever(home: Home, wanted: TuneRetriever, progress: Progress) -> TrainingRunView:
     """Tune the configured encoder on this home; the run, whose model is ``run:<its id>``.
 
-    The live index is brought up to date first. The same call again after being killed goes on where it
-    was, if nothing that it reads has changed. Nothing goes live.
+    The same call again after being killed goes on where it was, if nothing that it reads has changed.
+    Nothing goes live.
 
     Raises:
         TooFewExamples: If there is too little to learn from.
@@ -67,11 +66,32 @@ def tune_retriever(services: Services, wanted: TuneRetriever, progress: Progress
         DeviceUnavailable, TrainingDiverged, EncoderUnusable: See there.
         OSError: If the disk is full; checkpoints stay, and the same call goes on.
     """
-    material = read_material(services, wanted.lines, progress)
+    with open_material(home, wanted.lines, progress) as material:
+        return tune_on_material(home, material, wanted, progress)
+
+
+def tune_on_material(
+    home: Home,
+    material: Material,
+    wanted: TuneRetriever,
+    progress: Progress,
+    *,
+    teachers: Sequence[Teacher | None] | None = None,
+) -> TrainingRunView:
+    """Tune an encoder on what was gathered; see `tune_retriever`.
+
+    Args:
+        home: Where it is recorded.
+        material: What is learnt.
+        wanted: How.
+        progress: Told how far it is.
+        teachers: Per example what another model makes of some rows; see
+            `finetune.retriever_tuning.RetrieverTask`.
+    """
     train = material.gathered.train
     negatives: list[tuple[int, ...]] = [()] * len(train)
     if wanted.config.negatives:
-        negatives = mine(services, material, train, wanted.mining, progress)
+        negatives = mine(material, train, wanted.mining, progress)
     described = describe_run(
         material.corpus.corpus,
         train,
@@ -79,37 +99,28 @@ def tune_retriever(services: Services, wanted: TuneRetriever, progress: Progress
         wanted.config,
         wanted.optimizer,
         base=material.base.fingerprint,
+        teachers=teachers,
     )
     described |= {"key": run_key(described), "mining": asdict(wanted.mining)}
-    described |= describe_material(services, material, wanted.device)
-    run_id = begin(services, "retriever", material.base.fingerprint, described)
-    with work_folder(services, run_id) as work:
-        run = _Run(
-            services=services,
-            wanted=wanted,
-            progress=progress,
-            base=material.base.folder,
-            work=work,
-            corpus=material.corpus,
-            gathered=material.gathered,
-        )
+    described |= describe_material(home, material, wanted.device)
+    run_id = begin(home, "retriever", material.base.fingerprint, described)
+    with work_folder(home, run_id) as work:
+        run = _Run(material=material, wanted=wanted, progress=progress, work=work, teachers=teachers)
         report = described | run.train(negatives, described["key"])
-        fingerprint = publish(services, work, run_id, Path(report["chosen"]))
+        fingerprint = publish(home, work, run_id, Path(report["chosen"]))
         logger().info("retriever_tuned", run=run_id, examples=len(train))
-        return end(services, run_id, report=report, fingerprint=fingerprint)
+        return end(home, run_id, report=report, fingerprint=fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
     """A run under way; its files are in ``work``."""
 
-    services: Services
+    material: Material
     wanted: TuneRetriever
     progress: Progress
-    base: Path
     work: Path
-    corpus: LearningCorpus
-    gathered: Gathered
+    teachers: Sequence[Teacher | None] | None
 
     def train(self, negatives: Sequence[tuple[int, ...]], key: str) -> dict[str, Any]:
         """Tune, and choose how far to go; what the report says, with ``chosen`` the folder to keep."""
@@ -118,9 +129,9 @@ class _Run:
         if not tuned.is_dir():
             losses = self._tune(tuned, negatives, key)
         seconds = time.monotonic() - began
-        trials = self._try_mixtures(tuned) if len(self.gathered.dev) >= LEAST_DEV else []
+        trials = self._try_mixtures(tuned) if len(self.material.gathered.dev) >= LEAST_DEV else []
         factor = choose_factor(trials) if trials else 1.0
-        chosen = {0.0: self.base, 1.0: tuned}.get(factor, self.work / mixture_name(factor))
+        chosen = {0.0: self.material.base.folder, 1.0: tuned}.get(factor, self.work / mixture_name(factor))
         return {
             "losses": [round(loss, 5) for loss in losses],
             "seconds": round(seconds, 1),
@@ -131,14 +142,15 @@ class _Run:
 
     def _tune(self, tuned: Path, negatives: Sequence[tuple[int, ...]], key: str) -> list[float]:
         wanted = self.wanted
-        encoder = TrainableEncoder(self.base, choose_device(wanted.device))
+        encoder = TrainableEncoder(self.material.base.folder, choose_device(wanted.device))
         task = RetrieverTask(
             encoder,
-            self.corpus.corpus,
-            self.gathered.train,
+            self.material.corpus.corpus,
+            self.material.gathered.train,
             negatives,
             wanted.config,
             seed=wanted.optimizer.seed,
+            teachers=self.teachers,
         )
         losses = run_training(
             task,
@@ -152,12 +164,12 @@ class _Run:
 
     def _try_mixtures(self, tuned: Path) -> list[Trial]:
         """What the base model and mixtures are worth on held-out pairs and on general questions."""
-        dev, general = self.gathered.dev, self.wanted.general
+        dev, general = self.material.gathered.dev, self.wanted.general
         pool = make_pool(
             dev,
-            self.corpus.corpus,
-            questions=self.services.encoder.encode_queries([example.question for example in dev]),
-            passages=self.corpus.vectors,
+            self.material.corpus.corpus,
+            questions=self.material.retrieval.encoder.encode_queries([example.question for example in dev]),
+            passages=self.material.corpus.vectors,
             seed=self.wanted.optimizer.seed,
         )
         tried = 0
@@ -174,4 +186,4 @@ class _Run:
             self.progress("Trying mixtures", tried, 1 + len(FACTORS))
             return scores
 
-        return try_factors(self.base, tuned, self.work, score)
+        return try_factors(self.material.base.folder, tuned, self.work, score)

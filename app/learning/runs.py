@@ -4,19 +4,17 @@ import fcntl
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from app.db.training_runs import Kind, TrainingRunView, begin_run, end_run, get_run, list_runs
 from app.downloads import Progress
-from app.indexing import build_live_index
-from app.learning.corpus import LearningCorpus, live_rows, read_corpus
+from app.learning.corpus import LearningCorpus, read_corpus
 from app.learning.examples import Gathered, gather_examples
+from app.learning.retrieval import Home, Retrieval, open_retrieval
 from app.model_folders import MANIFEST, Model, open_model, tuned_folder, write_manifest
-from app.searching import LiveIndex
-from app.wiring import Services
 from finetune.configuration import DeviceName, MiningConfig
 from finetune.devices import choose_device
 from finetune.examples import LEAST_EXAMPLES, Example, ExampleLine, TooFewExamples
@@ -39,60 +37,48 @@ class Material:
 
     Attributes:
         base: The configured encoder.
-        live: The live index, up to date.
+        retrieval: An index of this encoder.
         corpus: Its passages.
         gathered: Examples, at least `finetune.examples.LEAST_EXAMPLES`.
     """
 
     base: Model
-    live: LiveIndex
+    retrieval: Retrieval
     corpus: LearningCorpus
     gathered: Gathered
 
 
-def read_material(services: Services, lines: Sequence[ExampleLine], progress: Progress) -> Material:
-    """Bring the live index up to date, and gather what there is to learn from.
+@contextmanager
+def open_material(home: Home, lines: Sequence[ExampleLine], progress: Progress) -> Iterator[Material]:
+    """Index the corpus as it is now, and gather what there is to learn from.
 
     Raises:
         TooFewExamples: If there is too little.
     """
-    base = open_model(services.settings.models_folder, services.settings.encoder)
-    build_live_index(
-        services.database,
-        services.settings,
-        services.encoder,
-        report=progress,
-        now=lambda: datetime.now(UTC),
-    )
-    live = services.live_index()
-    corpus = read_corpus(services.database, live)
-    gathered = gather_examples(services.database, corpus, services.encoder, lines=lines)
-    if len(gathered.train) < LEAST_EXAMPLES:
-        raise TooFewExamples(len(gathered.train), skipped=sum(gathered.skipped.values()))
-    return Material(base=base, live=live, corpus=corpus, gathered=gathered)
+    base = open_model(home.settings.models_folder, home.settings.encoder)
+    with open_retrieval(home, progress) as retrieval:
+        corpus = read_corpus(home.database, retrieval.live)
+        gathered = gather_examples(home.database, corpus, retrieval.encoder, lines=lines)
+        if len(gathered.train) < LEAST_EXAMPLES:
+            raise TooFewExamples(len(gathered.train), skipped=sum(gathered.skipped.values()))
+        yield Material(base=base, retrieval=retrieval, corpus=corpus, gathered=gathered)
 
 
-def describe_material(services: Services, material: Material, device: DeviceName) -> dict[str, Any]:
+def describe_material(home: Home, material: Material, device: DeviceName) -> dict[str, Any]:
     """What a report says of a run beside what decides its weights."""
     return {
         "skipped": dict(material.gathered.skipped),
-        "encoder": services.settings.encoder,
-        "index_version": material.live.id,
+        "encoder": home.settings.encoder,
         "device": str(choose_device(device)),
     }
 
 
 def mine(
-    services: Services,
-    material: Material,
-    examples: Sequence[Example],
-    mining: MiningConfig,
-    progress: Progress,
+    material: Material, examples: Sequence[Example], mining: MiningConfig, progress: Progress
 ) -> list[tuple[int, ...]]:
-    """Hard negatives of each example by the live search; see `finetune.negatives.mine_negatives`."""
-    live, corpus = material.live, material.corpus
-    config = replace(services.search_config, qa_weight=0.0)
-    vectors = services.encoder.encode_queries([example.question for example in examples])
+    """Hard negatives of each example by a real search; see `finetune.negatives.mine_negatives`."""
+    retrieval, corpus = material.retrieval, material.corpus
+    vectors = retrieval.encoder.encode_queries([example.question for example in examples])
     places = {example.question: place for place, example in enumerate(examples)}
     done = 0
 
@@ -100,8 +86,8 @@ def mine(
         nonlocal done
         done += 1
         progress("Mining negatives", done, len(examples))
-        query = vectors[places[question]]
-        return live_rows(live, corpus, services.encoder, question, query, k=mining.depth, config=config)
+        hits = retrieval.find(question, vectors[places[question]], k=mining.depth)
+        return list(corpus.rows_of([hit.passage_id for hit in hits]))
 
     return mine_negatives(
         examples,
@@ -114,24 +100,24 @@ def mine(
     )
 
 
-def begin(services: Services, kind: Kind, base: str, described: dict[str, Any]) -> str:
+def begin(home: Home, kind: Kind, base: str, described: dict[str, Any]) -> str:
     """The id of a new run, or of one that was stopped and would do the very same."""
-    with services.database.writing() as session:
+    with home.database.writing() as session:
         for run in list_runs(session, kind=kind, limit=500):
             if run.state != "done" and run.report.get("key") == described["key"]:
                 return run.id
         return begin_run(session, kind, base=base, report=described, now=datetime.now(UTC))
 
 
-def end(services: Services, run_id: str, *, report: dict[str, Any], fingerprint: str) -> TrainingRunView:
+def end(home: Home, run_id: str, *, report: dict[str, Any], fingerprint: str) -> TrainingRunView:
     """Record that a run is done; the run."""
-    with services.database.writing() as session:
+    with home.database.writing() as session:
         end_run(session, run_id, state="done", report=report, fingerprint=fingerprint, now=datetime.now(UTC))
         return get_run(session, run_id)
 
 
 @contextmanager
-def work_folder(services: Services, run_id: str) -> Iterator[Path]:
+def work_folder(home: Home, run_id: str) -> Iterator[Path]:
     """The folder of a run under way; it is removed at the end, and stays if the run fails.
 
     A failure is recorded.
@@ -139,7 +125,7 @@ def work_folder(services: Services, run_id: str) -> Iterator[Path]:
     Raises:
         AlreadyTuning: If another process is in it.
     """
-    work = services.settings.home / "training" / run_id
+    work = home.settings.home / "training" / run_id
     work.mkdir(parents=True, exist_ok=True)
     with (work / "lock").open("w") as lock:
         try:
@@ -149,7 +135,7 @@ def work_folder(services: Services, run_id: str) -> Iterator[Path]:
         try:
             yield work
         except Exception as error:
-            with services.database.writing() as session:
+            with home.database.writing() as session:
                 end_run(session, run_id, state="failed", error=str(error), now=datetime.now(UTC))
             raise
         shutil.rmtree(work, ignore_errors=True)
@@ -163,12 +149,12 @@ def write_whole(folder: Path, save: Callable[[Path], None]) -> None:
     beside.rename(folder)
 
 
-def publish(services: Services, work: Path, run_id: str, chosen: Path, **facts: object) -> str:
+def publish(home: Home, work: Path, run_id: str, chosen: Path, **facts: object) -> str:
     """Move the chosen weights to where ``run:<id>`` looks; the model's fingerprint.
 
     The folder appears whole or not at all; its manifest says the facts.
     """
-    folder = tuned_folder(services.settings.models_folder, run_id)
+    folder = tuned_folder(home.settings.models_folder, run_id)
     if not folder.is_dir():
         beside = work / "publishing"
         shutil.rmtree(beside, ignore_errors=True)
@@ -176,4 +162,4 @@ def publish(services: Services, work: Path, run_id: str, chosen: Path, **facts: 
         write_manifest(beside, f"tuned here, run {run_id}", **facts)
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside.rename(folder)
-    return open_model(services.settings.models_folder, f"run:{run_id}").fingerprint
+    return open_model(home.settings.models_folder, f"run:{run_id}").fingerprint

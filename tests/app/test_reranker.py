@@ -18,6 +18,7 @@ from app.evaluations.runs import evaluate_encoder
 from app.learning.corpus import read_corpus
 from app.learning.examples import Gathered
 from app.learning.reranker import WEIGHTS, TuneReranker, choose_weight, draw_examples, tune_reranker
+from app.learning.retrieval import Retrieval, open_retrieval
 from app.learning.runs import Material
 from app.main import create_app
 from app.model_folders import open_model, write_manifest
@@ -138,7 +139,7 @@ def _check_evaluated(services: Services, loaded: Models) -> None:
         sha256="s",
         split=None,
         questions=(Question(id="q", question=QUESTION, gold_documents=("https://d/pump.md",)),),
-        unanswerable=0,
+        unanswerable=(),
         left_out=0,
         gold_passages={},
         not_located=0,
@@ -151,17 +152,21 @@ def _check_evaluated(services: Services, loaded: Models) -> None:
 
 
 def test_the_weight_is_chosen_on_held_out_questions(services: Services, tmp_path: Path) -> None:
-    live = services.live_index()
-    corpus = read_corpus(services.database, live)
+    with open_retrieval(services, _ignore) as retrieval:
+        _check_weight(services, retrieval, tmp_path)
+
+
+def _check_weight(services: Services, retrieval: Retrieval, folder: Path) -> None:
+    corpus = read_corpus(services.database, retrieval.live)
     dev = [
         Example(id=str(row), question=text, rows=(row,), relevance=1, source="pair")
         for row, text in enumerate(corpus.corpus.texts[:25])
     ]
     gathered = Gathered(train=[], dev=dev, skipped={})
     base = open_model(services.settings.models_folder, ENCODER)
-    material = Material(base=base, live=live, corpus=corpus, gathered=gathered)
-    TrainableReranker(base.folder, torch.device("cpu"), seed=1).save(tmp_path / "untrained")
-    chosen = choose_weight(services, material, tmp_path / "untrained", 1, _ignore)
+    material = Material(base=base, retrieval=retrieval, corpus=corpus, gathered=gathered)
+    TrainableReranker(base.folder, torch.device("cpu"), seed=1).save(folder / "untrained")
+    chosen = choose_weight(material, folder / "untrained", 1, _ignore)
     trials = {one["weight"]: one["mrr@10"] for one in chosen["rerank_trials"]}
     assert list(trials) == list(WEIGHTS)
     assert trials[0.0] > 0.9  # each question is the text of its passage

@@ -1,0 +1,183 @@
+"""``footnote tune joint``: retriever and generator learn from each other, round by round."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from app.db.training_runs import TrainingRunView
+from app.downloads import Progress
+from app.learning.answers import gather_answers, read_evidence
+from app.learning.generator import TuneGenerator, open_base, tune_on
+from app.learning.retrieval import Home, SomeHome, open_retrieval
+from app.learning.retriever import TuneRetriever, tune_on_material
+from app.learning.runs import Material, begin, end, open_material, work_folder
+from app.model_folders import open_model
+from app.observability import logger
+from finetune.answer_examples import AnsweredQuestion
+from finetune.configuration import RetrieverConfig
+from finetune.devices import choose_device
+from finetune.joint import LIKELIHOOD_TEMPERATURE, teach
+from finetune.retriever_tuning import Teacher, run_key
+from finetune.trainable_generator import AdapterShape, TrainableGenerator
+from generator.evidence import Evidence
+
+ROUNDS = "rounds.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneJoint:
+    """What a run is to do.
+
+    Attributes:
+        rounds: How often both learn, one after the other.
+        candidates: Passages per question that the generator scores, the right ones among them.
+        retriever: What the retriever does in each round.
+        generator: What the generator does in each round.
+    """
+
+    rounds: int = 2
+    candidates: int = 4
+    retriever: TuneRetriever = field(
+        default_factory=lambda: TuneRetriever(
+            config=RetrieverConfig(epochs=1, teacher_temperature=LIKELIHOOD_TEMPERATURE)
+        )
+    )
+    generator: TuneGenerator = field(default_factory=TuneGenerator)
+
+
+def tune_joint(home: Home, wanted: TuneJoint, progress: Progress) -> TrainingRunView:
+    """Tune retriever and generator in alternating rounds; the run, whose report names the models of each.
+
+    In each round the present retriever finds candidates for every question that has an answer; the present
+    generator says how likely each of them, alone, makes the answer; the retriever learns from that beside
+    its own examples; the corpus is encoded again; and the generator learns on what the new retriever finds.
+    Each of these is a training run of its own, so that the same call again goes on where it was killed.
+    Nothing goes live.
+
+    Raises:
+        See `app.learning.retriever.tune_retriever` and `app.learning.generator.tune_generator`.
+    """
+    began = time.monotonic()
+    encoder = open_model(home.settings.models_folder, home.settings.encoder)
+    generator = open_base(home.settings).model
+    described: dict[str, Any] = {
+        "encoder": home.settings.encoder,
+        "generator": home.settings.generator,
+        "base": encoder.fingerprint,
+        "generator_base": generator.fingerprint,
+        "rounds": wanted.rounds,
+        "candidates": wanted.candidates,
+        "retriever_config": asdict(wanted.retriever.config),
+        "generator_config": asdict(wanted.generator.config),
+        "examples": len(wanted.retriever.lines),
+        "seed": wanted.generator.optimizer.seed,
+    }
+    described |= {"key": run_key(described)}
+    run_id = begin(home, "joint", encoder.fingerprint, described)
+    with work_folder(home, run_id) as work:
+        first = {"encoder": home.settings.encoder, "generator": home.settings.generator}
+        done = _read_rounds(work)
+        for number in range(len(done), wanted.rounds):
+            before = (
+                done[-1] if done else {"encoder": home.settings.encoder, "generator": home.settings.generator}
+            )
+            done.append(
+                _Round(home=home, wanted=wanted, number=number, work=work, progress=progress).run(**before)
+            )
+            (work / ROUNDS).write_text(json.dumps(done))
+        report = described | {"results": done, "seconds": round(time.monotonic() - began, 1)}
+        logger().info("jointly_tuned", run=run_id, rounds=wanted.rounds)
+        fingerprint = open_model(home.settings.models_folder, done[-1]["generator"]).fingerprint
+        return end(home, run_id, report=report, fingerprint=fingerprint)
+
+
+def _read_rounds(work: Path) -> list[dict[str, str]]:
+    path = work / ROUNDS
+    rounds: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
+    return rounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """One round; ``number`` counts from 0."""
+
+    home: Home
+    wanted: TuneJoint
+    number: int
+    work: Path
+    progress: Progress
+
+    def run(self, *, encoder: str, generator: str) -> dict[str, str]:
+        """Let both learn, from these models on; what came out."""
+        seed = self.wanted.generator.optimizer.seed + self.number
+        home = self._home(encoder, generator)
+        with open_material(home, self.wanted.retriever.lines, self._say) as material:
+            wanted = replace(
+                self.wanted.retriever, optimizer=replace(self.wanted.retriever.optimizer, seed=seed)
+            )
+            teachers = self._teachers(home, material)
+            tuned = tune_on_material(home, material, wanted, self._say, teachers=teachers)
+        home = self._home(f"run:{tuned.id}", generator)
+        with open_retrieval(home, self._say) as retrieval:
+            made = self.wanted.generator
+            gathered = gather_answers(
+                home.database, retrieval.encoder, most_train=made.most_examples, most_dev=made.most_dev
+            )
+            learnt = tune_on(
+                home,
+                retrieval,
+                gathered,
+                replace(made, optimizer=replace(made.optimizer, seed=seed)),
+                self._say,
+            )
+        return {"encoder": f"run:{tuned.id}", "generator": f"run:{learnt.id}"}
+
+    def _home(self, encoder: str, generator: str) -> Home:
+        settings = self.home.settings.model_copy(update={"encoder": encoder, "generator": generator})
+        return SomeHome(database=self.home.database, settings=settings)
+
+    def _say(self, stage: str, done: int, total: int) -> None:
+        self.progress(f"Round {self.number + 1}: {stage}", done, total)
+
+    def _teachers(self, home: Home, material: Material) -> list[Teacher | None]:
+        """Per example what the generator makes of its candidates; None where there is no answer."""
+        path = self.work / f"teachers-{self.number}.json"
+        if not path.is_file():
+            made = self.wanted.generator
+            encoder = material.retrieval.encoder
+            asked = gather_answers(home.database, encoder, most_train=made.most_examples, most_dev=0).train
+            base = open_base(home.settings)
+            shape = AdapterShape(rank=made.config.rank, scale=made.config.scale, layers=made.config.layers)
+            generator = TrainableGenerator(
+                base.folder, choose_device(made.device), shape, seed=0, adapter=base.adapter
+            )
+            found = teach(
+                generator,
+                asked,
+                self._candidates(home, material, asked),
+                most_tokens=made.config.memory_tokens,
+                report=lambda done, total: self._say("Scoring candidates", done, total),
+            )
+            taught = {one.id: sorted(teacher.items()) for one, teacher in zip(asked, found, strict=True)}
+            beside = path.with_suffix(".writing")
+            beside.write_text(json.dumps(taught))
+            beside.replace(path)
+        kept = {one: dict(scores) for one, scores in json.loads(path.read_text()).items()}
+        return [kept.get(example.id) for example in material.gathered.train]
+
+    def _candidates(
+        self, home: Home, material: Material, asked: Sequence[AnsweredQuestion]
+    ) -> list[list[tuple[int, Evidence]]]:
+        """The best passage that answers, and what the retriever finds."""
+        retrieval, rows = material.retrieval, material.corpus.rows
+        vectors = retrieval.encoder.encode_queries([one.question for one in asked])
+        ids = []
+        for one, vector in zip(asked, vectors, strict=True):
+            hits = retrieval.find(one.question, vector, k=self.wanted.candidates)
+            found = [one.gold[0].passage_id, *(hit.passage_id for hit in hits)]
+            ids.append([one for one in dict.fromkeys(found) if one in rows][: self.wanted.candidates])
+        evidence = read_evidence(home.database, [one for line in ids for one in line])
+        return [[(rows[one], evidence[one]) for one in line if one in evidence] for line in ids]
