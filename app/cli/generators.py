@@ -55,7 +55,7 @@ def generator(
     settings = load_settings()
     wanted = TuneGenerator(
         config=GeneratorConfig(epochs=epochs, layers=layers, rank=rank),
-        optimizer=OptimizerConfig(learning_rate=learning_rate, seed=seed, steps_per_checkpoint=5),
+        optimizer=_optimizer(learning_rate, seed),
         device=device,
         most_examples=limit,
         most_dev=held_out,
@@ -68,6 +68,11 @@ def generator(
         print_json(asdict(run))
     else:
         _print_generator(run)
+
+
+def _optimizer(learning_rate: float, seed: int) -> OptimizerConfig:
+    """A step of a generator takes a minute or more on two cores, so checkpoints are frequent."""
+    return OptimizerConfig(learning_rate=learning_rate, seed=seed, steps_per_checkpoint=5)
 
 
 def _print_generator(run: TrainingRunView) -> None:
