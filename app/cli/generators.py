@@ -159,13 +159,14 @@ def joint(
     if json:
         print_json(asdict(run))
         return
-    rows = [(number, one["encoder"], one["generator"]) for number, one in enumerate(run.report["results"], 1)]
-    print_table(
-        f"{run.id}, {run.report['seconds'] / 60:.0f} minutes", ("round", "retriever", "generator"), rows
-    )
-    last = run.report["results"][-1]
+    results = run.report["results"]
+    rows = [(number, one["encoder"], one["generator"]) for number, one in enumerate(results, start=1)]
+    title = f"{run.id}, {run.report['seconds'] / 60:.0f} minutes"
+    print_table(title, ("round", "retriever", "generator"), rows)
+    last = results[-1]
     out.print(
-        f"Measure both: footnote evaluate --answers --encoder {last['encoder']} --generator {last['generator']}",
+        "Measure both: footnote evaluate --answers "
+        f"--encoder {last['encoder']} --generator {last['generator']}",
         highlight=False,
         soft_wrap=True,
     )
