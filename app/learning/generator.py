@@ -212,6 +212,9 @@ class _Run:
         """
         config = self.wanted.config
         task = GeneratorTask(self.generator, self.train, config, seed=self.wanted.optimizer.seed)
+        minutes = task.measure_seconds() / 60
+        logger().info("generator_tuning_begins", examples=len(self.train), about_minutes=round(minutes))
+        stage = f"Tuning, about {minutes:.0f} minutes"
         losses: list[float] = []
         scores = [self._score("epoch-0", progress)]
         for epoch in range(1, config.epochs + 1):
@@ -220,7 +223,7 @@ class _Run:
                 self.wanted.optimizer,
                 folder=self.work,
                 key=key,
-                report=lambda done, total, _loss: progress("Tuning", done, total),
+                report=lambda done, total, _loss: progress(stage, done, total),
                 until=epoch * task.steps_per_epoch,
             )
             scores.append(self._score(f"epoch-{epoch}", progress))

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -81,12 +81,8 @@ def tune_joint(home: Home, wanted: TuneJoint, progress: Progress) -> TrainingRun
         first = {"encoder": home.settings.encoder, "generator": home.settings.generator}
         done = _read_rounds(work)
         for number in range(len(done), wanted.rounds):
-            before = (
-                done[-1] if done else {"encoder": home.settings.encoder, "generator": home.settings.generator}
-            )
-            done.append(
-                _Round(home=home, wanted=wanted, number=number, work=work, progress=progress).run(**before)
-            )
+            one = _Round(home=home, wanted=wanted, number=number, work=work, progress=progress)
+            done.append(one.run(**(done[-1] if done else first)))
             (work / ROUNDS).write_text(json.dumps(done))
         report = described | {"results": done, "seconds": round(time.monotonic() - began, 1)}
         logger().info("jointly_tuned", run=run_id, rounds=wanted.rounds)
@@ -159,7 +155,7 @@ class _Round:
                 asked,
                 self._candidates(home, material, asked),
                 most_tokens=made.config.memory_tokens,
-                report=lambda done, total: self._say("Scoring candidates", done, total),
+                report=self._tell_scoring(time.monotonic()),
             )
             taught = {one.id: sorted(teacher.items()) for one, teacher in zip(asked, found, strict=True)}
             beside = path.with_suffix(".writing")
@@ -167,6 +163,19 @@ class _Round:
             beside.replace(path)
         kept = {one: dict(scores) for one, scores in json.loads(path.read_text()).items()}
         return [kept.get(example.id) for example in material.gathered.train]
+
+    def _tell_scoring(self, began: float) -> Callable[[int, int], None]:
+        """Progress that says how long scoring takes, once the first question has shown it."""
+        stage = "Scoring candidates"
+
+        def tell(done: int, total: int) -> None:
+            nonlocal stage
+            if done == 1:
+                minutes = (time.monotonic() - began) * total / 60
+                stage = f"Scoring candidates, about {minutes:.0f} minutes"
+            self._say(stage, done, total)
+
+        return tell
 
     def _candidates(
         self, home: Home, material: Material, asked: Sequence[AnsweredQuestion]
