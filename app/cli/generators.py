@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -83,25 +83,10 @@ def _print_generator(run: TrainingRunView) -> None:
         f"left out: {report['skipped'] or 'none'}",
         highlight=False,
     )
-    rows = [
-        (
-            ("as it was" if not epoch else str(epoch)) + (" (taken)" if epoch == report["epoch"] else ""),
-            f"{score:.3f}",
-        )
-        for epoch, score in enumerate(report["scores"])
-    ]
-    rows += [
-        (
-            f"{report['epoch']}, at {scale} of its strength"
-            + (" (taken)" if float(scale) == report["scale"] else ""),
-            f"{score:.3f}",
-        )
-        for scale, score in report["scales"].items()
-        if float(scale) < 1
-    ]
-    print_table(f"{report['dev']['examples']} held-out questions", ("epoch", "grounded score"), rows)
-    if not report["epoch"]:
-        out.print("No epoch was better than the generator as it was, so its weights were kept.")
+    if report["scores"]:
+        _print_scores(report)
+    else:
+        out.print("Too few pairs of dev to choose with: all epochs were learnt, whether they pay or not.")
     out.print(f"Use it: FOOTNOTE_GENERATOR=run:{run.id} for the server", highlight=False)
 
 
@@ -170,3 +155,22 @@ def joint(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _print_scores(report: dict[str, Any]) -> None:
+    best = report["epoch"]
+    rows = [
+        (("as it was" if not epoch else str(epoch)) + (" (taken)" if epoch == best else ""), f"{score:.3f}")
+        for epoch, score in enumerate(report["scores"])
+    ]
+    rows += [
+        (
+            f"{best}, at {scale} of its strength" + (" (taken)" if float(scale) == report["scale"] else ""),
+            f"{score:.3f}",
+        )
+        for scale, score in report["scales"].items()
+        if float(scale) < 1
+    ]
+    print_table(f"{report['dev']['examples']} held-out questions", ("epoch", "grounded score"), rows)
+    if not best:
+        out.print("No epoch was better than the generator as it was, so its weights were kept.")

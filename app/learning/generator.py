@@ -40,7 +40,7 @@ LEAST_EXAMPLES = 20
 """Fewer teach a generator nothing but themselves; a run refuses to begin."""
 
 SEARCHED = 8  # passages per question that distractors are taken from
-SCALES = (0.5, 1.0)  # shares of what the adapter adds that are tried
+SCALES = (0.5,)  # shares of what the adapter adds that are tried beside the whole
 ANSWER_TOKENS = 160  # of a held-out answer
 SCORE = "score.json"
 
@@ -229,23 +229,29 @@ class _Run:
             scores.append(self._score(f"epoch-{epoch}", progress))
             if scores[-1] < max(scores[:-1]):
                 break
-        best = max(range(len(scores)), key=lambda epoch: (scores[epoch], -epoch))
-        self.generator.load(self.work / f"epoch-{best}")
-        scales = {1.0: scores[best]}
-        if best:
-            for scale in SCALES:
-                self.generator.scale(scale)
-                scales[scale] = scores[best] if scale == 1 else self._score(f"scale-{scale}", progress)
-        scale = max(scales, key=lambda one: (scales[one], one))
-        self.generator.scale(scale)
+        best, scale, scales = len(scores) - 1, 1.0, dict[float, float]()
+        if self._can_tell:
+            best = max(range(len(scores)), key=lambda epoch: (scores[epoch], -epoch))
+            self.generator.load(self.work / f"epoch-{best}")
+            scales = {1.0: scores[best]}
+            for one in SCALES if best else ():
+                self.generator.scale(one)
+                scales[one] = self._score(f"scale-{one}", progress)
+            scale = max(scales, key=lambda one: (scales[one], one))
+            self.generator.scale(scale)
         return {
             "losses": [round(loss, 5) for loss in losses],
             "tokens": task.tokens,
-            "scores": scores,
+            "scores": scores if self._can_tell else [],
             "scales": {str(one): score for one, score in scales.items()},
             "epoch": best,
             "scale": scale,
         }
+
+    @property
+    def _can_tell(self) -> bool:
+        """Whether there are enough held-out questions to choose with; without them all epochs are learnt."""
+        return len(self.dev) >= LEAST_DEV
 
     def _score(self, name: str, progress: Progress) -> float:
         """The mean grounded score of held-out answers with the weights of this moment, which are kept.
@@ -255,7 +261,7 @@ class _Run:
         folder = self.work / name
         if not folder.is_dir():
             progress("Answering held-out questions", 0, len(self.dev))
-            score = self._answer() if len(self.dev) >= LEAST_DEV else 0.0
+            score = self._answer() if self._can_tell else 0.0
 
             def save(beside: Path) -> None:
                 self.generator.save(beside)
@@ -263,8 +269,7 @@ class _Run:
 
             write_whole(folder, save)
             progress("Answering held-out questions", len(self.dev), len(self.dev))
-        score = json.loads((folder / SCORE).read_text())
-        return float(score)
+        return float(json.loads((folder / SCORE).read_text()))
 
     def _answer(self) -> float:
         writer = self.generator.writer("held-out")

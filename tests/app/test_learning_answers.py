@@ -1,0 +1,143 @@
+"""``footnote tune generator`` and ``joint`` on a small home, with the real models, on both databases."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.catalogue import ModelUnavailable
+from app.cli.documents import ingest_files
+from app.cli.pairs import build_pairs
+from app.db.training_runs import list_runs
+from app.learning.generator import TuneGenerator, tune_generator
+from app.learning.joint import TuneJoint, tune_joint
+from app.learning.retriever import TuneRetriever
+from app.model_folders import open_model, tuned_folder
+from app.models import Models
+from app.settings import Settings
+from app.wiring import Services, build_services
+from finetune.configuration import (
+    AnswerExampleConfig,
+    GeneratorConfig,
+    OptimizerConfig,
+    RetrieverConfig,
+)
+from finetune.examples import TooFewExamples
+from generator.adapters import ADAPTER
+from generator.models import Message
+
+DEVICES = 40
+WANTED = TuneGenerator(
+    config=GeneratorConfig(epochs=1, batch_size=8, layers=2, rank=4),
+    making=AnswerExampleConfig(evidence_tokens=80, distractors=1),
+    optimizer=OptimizerConfig(learning_rate=2e-3, seed=1, steps_per_checkpoint=1),
+    most_examples=24,
+    most_dev=0,
+)
+
+
+def _ignore(_what: str, _done: int, _total: int) -> None:
+    return
+
+
+@pytest.fixture
+def services(settings: Settings, models: Models, tmp_path: Path) -> Iterator[Services]:
+    """A home with 40 documents of two questions each, and models of its own."""
+    folder, own = tmp_path / "docs", tmp_path / "models"
+    folder.mkdir()
+    own.mkdir()
+    for number in range(DEVICES):
+        (folder / f"device-{number}.md").write_text(
+            f"# Device {number}\n\n"
+            f"## How heavy is device {number}?\n\nDevice {number} weighs {number * 3 + 1} grams.\n\n"
+            f"## Who paints device {number}?\n\nThe yard in harbour {number} paints it green.\n"
+        )
+    for model in (settings.encoder, settings.generator):
+        shutil.copytree(settings.models_folder / model, own / model)
+    services = build_services(settings.model_copy(update={"models": own}), models)
+    ingest_files(services, [folder], progress=_ignore)
+    build_pairs(services, write=0, progress=_ignore)
+    yield services
+    services.close()
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_generator_is_tuned_killed_or_not_and_serves(services: Services) -> None:
+    def kill(what: str, done: int, _total: int) -> None:
+        if what.startswith("Tuning") and done == 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        tune_generator(services, WANTED, kill)
+    first = tune_generator(services, WANTED, _ignore)
+    second = tune_generator(services, WANTED, _ignore)
+    models = services.settings.models_folder
+    assert first.id != second.id
+    assert (first.state, first.fingerprint) == ("done", second.fingerprint)
+    weights = [(tuned_folder(models, run.id) / ADAPTER).read_bytes() for run in (first, second)]
+    assert weights[0] == weights[1]
+    report = first.report
+    assert report["examples"]["examples"] == 24
+    assert 1 <= report["examples"]["refusals"] <= 12
+    assert (report["scores"], report["epoch"]) == ([], 1)  # nothing to choose on
+    assert len(report["losses"]) == 3
+
+
+def test_what_was_tuned_is_named_and_refused_on_another_base(services: Services) -> None:
+    run = tune_generator(services, replace(WANTED, most_dev=0), _ignore)
+    models, reference = services.settings.models_folder, f"run:{run.id}"
+    model = open_model(models, reference)
+    assert model.base is not None
+    assert model.base.reference == services.settings.generator
+    tuned = Models(services.settings.model_copy(update={"generator": reference}))
+    text = "".join(tuned.generator.stream([Message("user", "Say hello.")], max_new_tokens=5))
+    assert text
+    assert tuned.generator.fingerprint == model.fingerprint != model.base.fingerprint
+    shutil.rmtree(models / services.settings.generator)
+    shutil.copytree(models / services.settings.encoder, models / services.settings.generator)
+    with pytest.raises(ModelUnavailable, match="is an adapter for"):
+        _ = Models(services.settings.model_copy(update={"generator": reference})).generator
+
+
+def test_too_few_pairs_and_a_generator_on_a_server_are_refused(services: Services) -> None:
+    with pytest.raises(TooFewExamples, match="20 is the least"):
+        tune_generator(services, replace(WANTED, most_examples=10), _ignore)
+    remote = services.settings.model_copy(update={"generator_address": "http://127.0.0.1:9/v1"})
+    services.settings = remote
+    with pytest.raises(ModelUnavailable, match="is on a server"):
+        tune_generator(services, WANTED, _ignore)
+
+
+@pytest.mark.slow
+def test_both_learn_in_rounds_killed_or_not(services: Services) -> None:
+    wanted = TuneJoint(
+        rounds=2,
+        candidates=3,
+        retriever=TuneRetriever(
+            config=RetrieverConfig(epochs=1, batch_size=30, teacher_temperature=0.5),
+            optimizer=OptimizerConfig(learning_rate=2e-5, seed=1),
+        ),
+        generator=WANTED,
+    )
+
+    def kill(what: str, done: int, _total: int) -> None:
+        if what.startswith("Round 2: Tuning, about") and done == 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        tune_joint(services, wanted, kill)
+    joint = tune_joint(services, wanted, _ignore)
+    with services.database.reading() as session:
+        runs = {f"run:{one.id}": one for one in list_runs(session)}
+    kinds = sorted(one.kind for one in runs.values() if one.state == "done")
+    assert kinds == ["generator", "generator", "joint", "retriever", "retriever"]
+    first, second = joint.report["results"]
+    assert runs[first["encoder"]].report["teachers"] != runs[second["encoder"]].report["teachers"]
+    assert runs[second["encoder"]].base == runs[first["encoder"]].fingerprint
+    assert runs[second["generator"]].base == runs[first["generator"]].fingerprint
+    assert joint.fingerprint == runs[second["generator"]].fingerprint
