@@ -1,15 +1,11 @@
 """How well a written answer rests on the evidence that it cites."""
 
-import re
-from collections import Counter
-
 from finetune.answer_examples import AnswerExample
+from finetune.answer_metrics import token_recall
 from generator.citations import cited_sentences, strip_markers
 from generator.passages import read_passage, read_vocabulary
 from generator.phrasing import is_refusal
 from generator.support import SupportConfig, check_support
-
-_WORD = re.compile(r"\w+")
 
 
 def grounded_score(draft: str, example: AnswerExample, *, support: SupportConfig) -> float:
@@ -41,10 +37,4 @@ def grounded_score(draft: str, example: AnswerExample, *, support: SupportConfig
         ).supported
         for one in sentences
     ]
-    return sum(carried) / len(carried) * word_recall(strip_markers(draft), strip_markers(example.target))
-
-
-def word_recall(text: str, reference: str) -> float:
-    """Share of a reference's words that a text has, each as often as it stands there, in [0, 1]."""
-    wanted, found = (Counter(_WORD.findall(one.casefold())) for one in (reference, text))
-    return (wanted & found).total() / wanted.total() if wanted else 1.0
+    return sum(carried) / len(carried) * token_recall(strip_markers(draft), [strip_markers(example.target)])

@@ -1,7 +1,6 @@
 """Examples for a generator, against what the prompt and the support check say of them."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +13,7 @@ from finetune.answer_examples import (
     describe_answer_examples,
 )
 from finetune.configuration import AnswerExampleConfig
-from finetune.grounding import grounded_score, word_recall
+from finetune.grounding import grounded_score
 from generator.citations import cited_sentences
 from generator.evidence import Evidence
 from generator.prompt import REFUSAL, build_messages
@@ -138,28 +137,14 @@ def test_the_same_seed_makes_the_same_examples() -> None:
     assert made(1) != made(2)
 
 
-@pytest.mark.parametrize(
-    ("text", "reference", "recall"),
-    [
-        ("the cat sat", "The cat sat.", 1.0),
-        ("cat", "the cat sat on", 0.25),
-        ("the", "the the the", 1 / 3),
-        ("anything", "", 1.0),
-        ("", "words", 0.0),
-    ],
-)
-def test_word_recall_by_hand(text: str, reference: str, recall: float) -> None:
-    assert word_recall(text, reference) == pytest.approx(recall)
-
-
 def test_the_grounded_score_by_hand() -> None:
     (one,), _left_out = compose_examples(
         ASKED[:1], [[]], _words, AnswerExampleConfig(refusals=0.0, distractors=0), seed=1
     )
     assert one.target == "The dog barks at night. [1] It sleeps in the kennel. [1]"
     scores = {
-        "The dog barks at night. [1]": 1 * 5 / 10,
-        "The dog barks at night. [1] It sleeps in the kennel.": 1 / 2 * 10 / 10,
+        "The dog barks at night. [1]": 1 * 4 / 8,
+        "The dog barks at night. [1] It sleeps in the kennel.": 1 / 2 * 8 / 8,
         "The dog barks at night.": 0,
         "Napoleon ate 40 pies. [1]": 0,
         REFUSAL: 0,
