@@ -74,7 +74,7 @@ class DetectedProduct:
 
     Attributes:
         product_id: The product.
-        probability: How sure that is, in [0, 1], calibrated.
+        probability: How sure that is, in [0, 1]; as good as the questions that it was set on.
         named: Whether the question names it.
     """
 
