@@ -35,6 +35,6 @@ class DetectedProductResponse(BaseModel):
     )
     name: str
     probability: float = Field(
-        ge=0, le=1, description="How sure that is; set on the questions that the index learnt from, so it may be off on others."
+        ge=0, le=1, description="How sure that is, as far as the questions that the index learnt from tell."
     )
     named: bool = Field(description="Whether the question names it, by name or alias.")
