@@ -69,6 +69,10 @@ class TrainableGenerator:
         seed: Of the new adapter's first weights.
         adapter: A folder to go on from instead of a new one; its own shape counts then.
 
+    Attributes:
+        tokenizer: That of serving.
+        device: Where it runs.
+
     Raises:
         ModelFolderInvalid: A file is missing or cannot be read, or the adapter is of another model.
 
@@ -86,7 +90,7 @@ class TrainableGenerator:
     ) -> None:
         dtype = best_cpu_dtype() if device.type == "cpu" else torch.bfloat16
         base: Any = load_weights(folder, dtype=dtype)
-        self._tokenizer = load_tokenizer(folder)
+        self.tokenizer = load_tokenizer(folder)
         layers = base.get_decoder().layers
         learnt = range(max(0, len(layers) - shape.layers), len(layers))
         config = LoraConfig(
@@ -122,7 +126,7 @@ class TrainableGenerator:
 
     def count_tokens(self, text: str) -> int:
         """The number of tokens in `text`, without any that a chat template adds."""
-        return len(self._tokenizer.encode(text, add_special_tokens=False))
+        return len(self.tokenizer.encode(text, add_special_tokens=False))
 
     def tokenize(self, messages: Sequence[Message], target: str) -> TokenizedChat:
         """A chat and the message to write, with the token that ends a message.
@@ -130,17 +134,15 @@ class TrainableGenerator:
         Raises:
             PromptTooLong: It does not fit into the model's window.
         """
-        prompt = encode_messages(self._tokenizer, messages)
-        asked = render_messages(self._tokenizer, messages)
-        whole = render_messages(
-            self._tokenizer, [*messages, Message("assistant", target)], opens_answer=False
-        )
+        prompt = encode_messages(self.tokenizer, messages)
+        asked = render_messages(self.tokenizer, messages)
+        whole = render_messages(self.tokenizer, [*messages, Message("assistant", target)], opens_answer=False)
         if not whole.startswith(asked):
             raise ModelFolderInvalid(
-                folder=Path(str(self._tokenizer.name_or_path)),
+                folder=Path(str(self.tokenizer.name_or_path)),
                 reason="its chat template renders a finished answer in another way than an open one",
             )
-        written = self._tokenizer.encode(whole[len(asked) :].rstrip(), add_special_tokens=False)
+        written = self.tokenizer.encode(whole[len(asked) :].rstrip(), add_special_tokens=False)
         if len(prompt) + len(written) > self._limit:
             raise PromptTooLong(tokens=len(prompt) + len(written), limit=self._limit)
         return TokenizedChat(ids=(*prompt, *written), answer=len(prompt))
@@ -244,7 +246,7 @@ class TrainableGenerator:
     def writer(self, name: str) -> TransformersGenerator:
         """The same model as serving has it, with the weights as they are at each moment."""
         return TransformersGenerator(
-            model=self._causal, tokenizer=self._tokenizer, name=name, fingerprint=name
+            model=self._causal, tokenizer=self.tokenizer, name=name, fingerprint=name
         )
 
     def scale(self, factor: float) -> None:
