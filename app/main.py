@@ -36,6 +36,7 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = await run_in_threadpool(build_services, settings, models)
         services.search_log.start()
+        services.serving.watch()
         engine = JobEngine(services)
         await run_in_threadpool(engine.start)
         queue = JobQueue(services)

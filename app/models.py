@@ -1,6 +1,8 @@
 """The models of some settings: fetched where they are missing, each loaded on first use and then kept."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +11,7 @@ from app.downloads import Progress
 from app.model_fetching import fetch_model
 from app.model_folders import Model, open_adapter_base, open_model
 from app.settings import Settings
-from generator.errors import GeneratorError
+from generator.errors import ModelFolderInvalid
 from generator.models import Generator
 from retriever.encoder import Encoder
 from retriever.reranking import RerankConfig, Reranker, TimedReranker
@@ -61,7 +63,7 @@ class Models:
     ) -> None:
         self._settings = settings
         self._pins = pins
-        self._others = None if loaded is None else loaded._shared()  # noqa: SLF001 - of the same class
+        self._others = {} if loaded is None else loaded._shared()  # noqa: SLF001 - of the same class
         self._encoder: Encoder | None = None
         self._search = SearchConfig()
         self._generator: Generator | None = None
@@ -153,7 +155,7 @@ class Models:
     def _load_generator(self, model: Model) -> Generator:
         from generator.transformers_backend import TransformersGenerator  # noqa: PLC0415 - loads torch
 
-        base = model if model.base is None else open_adapter_base(self._settings.models_folder, model)
+        base = self._open_base(model)
         return TransformersGenerator.load(
             base.folder,
             name=model.reference,
@@ -171,29 +173,45 @@ class Models:
             api_key=None if key is None else key.get_secret_value(),
         )
 
+    def load(self) -> None:
+        """Load all of them, and keep nothing else."""
+        _ = self.encoder, self.generator, self.reranker
+        self._others = {}
+
     def verify(self) -> None:
-        """Check every byte of every model without loading any.
+        """Check every byte of every model of a release, without loading any.
 
         Raises:
             ReleaseDamaged: Names the model that is missing, or is not that of the release.
         """
-        try:
-            self._open("encoder", self._settings.encoder)
-            if self._settings.reranker is not None:
-                self._open("reranker", self._settings.reranker)
-            if self._settings.generator_address is None:
-                model = self._open("generator", self._settings.generator)
-                if model.base is not None:
-                    open_adapter_base(self._settings.models_folder, model)
-            else:
-                self._require("generator", self.generator.fingerprint)
-        except (ModelUnavailable, GeneratorError, OSError) as error:
-            raise ReleaseDamaged("model", f"is not there whole: {error}") from error
+        self._open("encoder", self._settings.encoder)
+        if self._settings.reranker is not None:
+            self._open("reranker", self._settings.reranker)
+        if self._settings.generator_address is not None:
+            _ = self.generator
+        else:
+            self._open_base(self._open("generator", self._settings.generator))
 
     def _open(self, part: Part, reference: str) -> Model:
-        model = open_model(self._settings.models_folder, reference)
+        with self._pinned(part):
+            model = open_model(self._settings.models_folder, reference)
         self._require(part, model.fingerprint)
         return model
+
+    def _open_base(self, model: Model) -> Model:
+        """The whole model that a generator is, or is an adapter for."""
+        with self._pinned("generator"):
+            return model if model.base is None else open_adapter_base(self._settings.models_folder, model)
+
+    @contextmanager
+    def _pinned(self, part: Part) -> Iterator[None]:
+        """Where a model of a release can't be opened, it is the release that is damaged."""
+        try:
+            yield
+        except (ModelUnavailable, ModelFolderInvalid) as error:
+            if self._pins is None:
+                raise
+            raise ReleaseDamaged(part, f"is not what was released: {error}") from error
 
     def _require(self, part: Part, fingerprint: str) -> None:
         """Raise ReleaseDamaged if a release has another model than this."""
@@ -208,7 +226,7 @@ class Models:
 
     def _share(self, part: Part, fingerprint: str) -> Any:
         """What others have loaded of the same files, or None."""
-        return None if self._others is None else self._others.get((part, fingerprint))
+        return self._others.get((part, fingerprint))
 
     @property
     def are_loaded(self) -> bool:

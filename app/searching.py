@@ -8,6 +8,7 @@ from app.db.products import find_product, product_names
 from app.db.session import Database
 from ingest.passages import contextual_text
 from retriever.encoder import Encoder
+from retriever.errors import EncoderMismatch
 from retriever.index import Index
 from retriever.matches import QuestionMatch
 from retriever.products import ProductDetector
@@ -206,7 +207,11 @@ def search_live(
 
     Raises:
         ProductUnknown: Names the products that there are.
+        EncoderMismatch: If another encoder made the index.
     """
+    built_with = live.index.manifest.encoder_fingerprint
+    if built_with != encoder.fingerprint:
+        raise EncoderMismatch(expected=encoder.fingerprint, got=built_with)
     return search_all(
         live.index,
         encoder,

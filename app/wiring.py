@@ -10,19 +10,16 @@ from typing import Any, Protocol
 from sqlalchemy import Engine
 
 from app.answering import Answerer, Event, Turn
-from app.db.documents import deleted_documents
-from app.db.indexes import live_index
-from app.db.pair_evidence import withdrawn_pairs
+from app.bundles import Bundle
 from app.db.session import Database, migrate, open_engine
 from app.models import Models
 from app.qa.gaps import Gap, find_gaps
 from app.search_log import SearchLog
 from app.searching import Found, LiveIndex, find_passages
+from app.serving import Serving
 from app.settings import Settings
-from generator.answers import AnswerConfig
 from generator.models import Generator
 from retriever.encoder import Encoder
-from retriever.index import Index, open_index
 from retriever.reranking import TimedReranker
 from retriever.search import SearchConfig
 
@@ -97,73 +94,59 @@ class Services:
         self.settings = settings
         self.database = Database(engine)
         self.search_log = SearchLog(self.database, kept=timedelta(days=settings.kept_searches_days))
-        self._models = models
-        self._opened: tuple[str, Index] | None = None
-        self._opening = threading.Lock()
+        self.serving = Serving(settings, self.database, models)
         self._asking = threading.BoundedSemaphore(settings.waiting_answers)
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder; see `Models.encoder`."""
-        return self._models.encoder
+        """The encoder that answers now; see `Models.encoder`."""
+        return self.serving.lineup().models.encoder
 
     @property
     def search_config(self) -> SearchConfig:
         """How to search with the encoder; see `Models.search_config`."""
-        return self._models.search_config
+        return self.serving.lineup().models.search_config
 
     @property
     def reranker(self) -> TimedReranker | None:
-        """The reranker; see `Models.reranker`."""
-        return self._models.reranker
+        """The reranker that answers now; see `Models.reranker`."""
+        return self.serving.lineup().models.reranker
 
     @property
     def generator(self) -> Generator:
-        """The generator; see `Models.generator`."""
-        return self._models.generator
+        """The generator that answers now; see `Models.generator`."""
+        return self.serving.lineup().models.generator
 
-    def live_index(self) -> LiveIndex:
-        """The index that is live at this moment, opened if another version became live.
+    def bundle(self) -> Bundle:
+        """All that answers a request that begins now; a request takes one, and uses it to its end.
 
         Raises:
             NotReady: Before the first index was built.
+            ReleaseDamaged: If a release is live that this program can't use.
             RetrieverError: If the index is damaged or belongs to another encoder.
         """
-        with self.database.reading() as session:
-            live = live_index(session)
-            if live is None:
-                raise NotReady("no index is live yet; upload documents, or run: footnote ingest PATH")
-            hidden_documents = deleted_documents(session, since=live.created_at)
-            hidden_pairs = withdrawn_pairs(session, since=live.created_at)
-        opened = self._opened
-        if opened is None or opened[0] != live.id:
-            opened = self._open(live.id)
-        return LiveIndex(
-            id=live.id,
-            index=opened[1],
-            hidden_documents=hidden_documents,
-            hidden_pairs=hidden_pairs,
-        )
+        bundle = self.serving.bundle()
+        if bundle is None:
+            raise NotReady("no index is live yet; upload documents, or run: footnote ingest PATH")
+        return bundle
 
-    def _open(self, index_id: str) -> tuple[str, Index]:
-        with self._opening:
-            if self._opened is None or self._opened[0] != index_id:
-                directory = self.settings.indexes_folder / index_id
-                index = open_index(directory, encoder_fingerprint=self.encoder.fingerprint)
-                self._opened = (index_id, index)
-            return self._opened
+    def live_index(self) -> LiveIndex:
+        """The index that answers now; see `bundle`."""
+        return self.bundle().live
 
     def search(self, question: str, *, k: int, products: Sequence[str] | None = None) -> Found:
         """The passages that fit a question best; see `app.searching.find_passages`."""
+        bundle = self.bundle()
+        models = bundle.lineup.models
         return find_passages(
             self.database,
-            self.live_index(),
-            self.encoder,
+            bundle.live,
+            models.encoder,
             question,
             k=k,
             products=products,
-            config=self.search_config,
-            reranker=self.reranker,
+            config=models.search_config,
+            reranker=models.reranker,
         )
 
     def stream_answer(
@@ -174,24 +157,23 @@ class Services:
         Raises:
             Busy: At the first event, if too many questions are waiting already.
         """
-        settings = self.settings
-        config = AnswerConfig(prompt_tokens=settings.evidence_tokens, max_new_tokens=settings.answer_tokens)
         if not self._asking.acquire(blocking=False):
-            raise Busy(settings.waiting_answers)
+            raise Busy(self.settings.waiting_answers)
         try:
+            bundle = self.bundle()
+            models, thresholds = bundle.lineup.models, bundle.lineup.thresholds
             answerer = Answerer(
                 self.database,
-                self.encoder,
-                self.generator,
-                search=self.search_config,
-                passages=settings.evidence_passages,
-                curated_similarity=settings.curated_similarity,
-                config=config,
-                reranker=self.reranker,
+                models.encoder,
+                models.generator,
+                search=models.search_config,
+                passages=thresholds.evidence_passages,
+                curated_similarity=thresholds.curated_similarity,
+                config=thresholds.answer,
+                reranker=models.reranker,
+                release=bundle.lineup.release,
             )
-            yield from answerer.stream(
-                self.live_index(), question, products=products, conversation=conversation
-            )
+            yield from answerer.stream(bundle.live, question, products=products, conversation=conversation)
         finally:
             self._asking.release()
 
@@ -210,17 +192,18 @@ class Services:
 
     def warm_up(self) -> None:
         """Load the models and open the live index, if there is one."""
-        _ = self.encoder, self.generator, self.reranker
+        self.serving.lineup().models.load()
         with contextlib.suppress(NotReady):
             self.live_index()
 
     @property
     def models_are_loaded(self) -> bool:
         """Whether both models are in memory."""
-        return self._models.are_loaded
+        return self.serving.lineup().models.are_loaded
 
     def close(self) -> None:
-        """Write what is left of the search log, and give back the database's connections."""
+        """End the watching, write what is left of the search log, give back the database's connections."""
+        self.serving.close()
         self.search_log.close()
         self.database.close()
 

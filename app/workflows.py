@@ -1,5 +1,6 @@
 """What jobs do, as lists of steps: each is recorded when it has ended, and safe to repeat when it has not."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,13 +12,15 @@ from app.db.documents import renew_versions_cut_otherwise
 from app.db.jobs import set_progress
 from app.db.pair_work import unread_versions
 from app.db.pairs import count_pairs
-from app.indexing import build_live_index
+from app.indexing import ReleaseMoved, build_live_index
 from app.ingesting import cut_name, embed_missing, parse_version, record_near_duplicates
 from app.qa.extraction import EXTRACTOR, extract_pairs
 from app.qa.filtering import PairFilter, count_new
 from app.qa.writing import count_unwritten, write_next_pairs
 from app.wiring import Services
 from generator.errors import Stopped
+from retriever.encoder import Encoder
+from retriever.errors import EncoderMismatch
 
 PARSED_AT_ONCE = 16  # documents in one recorded step
 FILTERED_AT_ONCE = 256  # pairs
@@ -82,8 +85,9 @@ def ingest_versions(run: Run, given: Sequence[Sequence[Any]]) -> dict[str, Any]:
 def _renew(run: Run) -> list[tuple[str, int]]:
     """New versions of documents whose passages were cut for another encoder or by an older parser."""
     services = run.services
+    encoder = services.serving.follow().models.encoder
     with services.database.writing() as session:
-        cut = cut_name(services.encoder, services.settings)
+        cut = cut_name(encoder, services.settings)
         return renew_versions_cut_otherwise(session, cut, now=_now())
 
 
@@ -104,10 +108,14 @@ def _near_duplicates(run: Run, versions: Versions) -> list[tuple[str, str, float
 
 
 def _index(run: Run) -> str:
+    """An index of the live release's encoder, also where another one goes live meanwhile."""
     services = run.services
-    return build_live_index(
-        services.database, services.settings, services.encoder, report=run.report, now=_now
-    )
+    while True:
+        encoder = services.serving.follow().models.encoder
+        with contextlib.suppress(ReleaseMoved):
+            return build_live_index(
+                services.database, services.settings, encoder, report=run.report, now=_now
+            )
 
 
 def _outcome(run: Run, versions: Versions, pairs: Sequence[Sequence[Any]], index_id: str) -> dict[str, Any]:
@@ -176,6 +184,7 @@ class _Filters:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._filter: PairFilter | None = None
+        self._encoder: Encoder | None = None
 
     def filter_next(self) -> int:
         """Filter the next new pairs; how many there were."""
@@ -185,17 +194,21 @@ class _Filters:
         if not waiting:
             return 0
         self._run.report("filtering", 0, waiting)
-        if self._filter is None:
+        encoder = services.encoder
+        if self._filter is None or self._encoder is not encoder:  # another release is live
+            self._encoder = encoder
             self._filter = PairFilter(
                 services.database,
                 services.settings,
-                services.encoder,
+                encoder,
                 services.live_index,
                 lambda: services.generator,
                 should_stop=self._run.is_stopping,
             )
         try:
             return self._filter.filter_next(FILTERED_AT_ONCE, now=_now())
+        except EncoderMismatch:  # another release became live in between: once more, with its encoder
+            return waiting
         except Stopped:
             raise Stopping from None
 

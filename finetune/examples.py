@@ -22,10 +22,10 @@ class ExamplesInvalid(Exception):
 class TooFewExamples(Exception):
     """There is not enough to learn from."""
 
-    def __init__(self, found: int, *, skipped: int) -> None:
+    def __init__(self, found: int, *, skipped: int, least: int = LEAST_EXAMPLES) -> None:
         super().__init__(
-            f"{found} training examples are too few, {LEAST_EXAMPLES} is the least"
-            + (f" ({skipped} more name passages or documents that are not here)" if skipped else "")
+            f"{found} training examples are too few, {least} is the least"
+            + (f" ({skipped} more rest on what is not here)" if skipped else "")
             + "; compile pairs with: footnote qa build, import some with: footnote qa import, "
             "or name a file of examples with --examples"
         )

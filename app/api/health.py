@@ -20,6 +20,7 @@ class Readiness(BaseModel):
     """Models and an index are loaded; questions are answered."""
 
     status: str = "ready"
+    release: str | None
     index_version: str
     encoder: str
     generator: str
@@ -36,7 +37,11 @@ def readyz(services: UsesServices) -> Readiness:
     """Questions are answered: models and an index are live."""
     if not services.models_are_loaded:
         raise NotReady("the models are being loaded; if this lasts, run: footnote doctor")
-    live = services.live_index()
+    bundle = services.bundle()
+    names = bundle.lineup.settings
     return Readiness(
-        index_version=live.id, encoder=services.settings.encoder, generator=services.settings.generator
+        release=bundle.lineup.release,
+        index_version=bundle.live.id,
+        encoder=names.encoder,
+        generator=names.generator,
     )

@@ -1,6 +1,7 @@
 """Which index versions there are, and which one searches use."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -69,13 +70,19 @@ def list_indexes(session: Session) -> list[IndexView]:
     return [_view(row) for row in rows]
 
 
-def make_live(session: Session, index: IndexView) -> None:
-    """Record a built index version and move the pointer to it."""
-    session.execute(update(IndexVersion).where(IndexVersion.live).values(live=False))
-    row = session.get(IndexVersion, index.id)
-    if row is not None:
-        row.live = True
-        return
+def newest_index(session: Session, encoder: str) -> IndexView | None:
+    """The newest index version of an encoder, or None if none is kept."""
+    row = session.scalars(
+        select(IndexVersion)
+        .where(IndexVersion.encoder == encoder)
+        .order_by(IndexVersion.created_at.desc(), IndexVersion.id)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _view(row)
+
+
+def add_index(session: Session, index: IndexView) -> None:
+    """Record an index version that was built; searches do not use it yet."""
     session.add(
         IndexVersion(
             id=index.id,
@@ -85,19 +92,31 @@ def make_live(session: Session, index: IndexView) -> None:
             passages=index.passages,
             documents=index.documents,
             pairs=index.pairs,
-            live=True,
+            live=False,
         )
     )
 
 
-def forget_indexes(session: Session, *, kept: int) -> list[str]:
-    """Remove the records of all but the live and the newest ``kept`` others; their ids."""
+def make_live(session: Session, index_id: str) -> None:
+    """Move the pointer to a recorded index version."""
+    session.execute(update(IndexVersion).where(IndexVersion.live).values(live=False))
+    session.flush()
+    session.get_one(IndexVersion, index_id).live = True
+
+
+def forget_indexes(session: Session, *, kept: int, needed: Collection[str] = ()) -> list[str]:
+    """Remove the records of all but the live, the newest ``kept`` others, and what releases need; their ids.
+
+    Args:
+        session: In a transaction for writing.
+        kept: How many beside the live one.
+        needed: Encoders whose newest index version stays.
+    """
     rows = session.scalars(
-        select(IndexVersion)
-        .where(IndexVersion.live.is_(False))
-        .order_by(IndexVersion.created_at.desc())
-        .offset(kept)
+        select(IndexVersion).order_by(IndexVersion.created_at.desc(), IndexVersion.id)
     ).all()
-    ids = [row.id for row in rows]
+    newest = {row.encoder: row.id for row in reversed(rows)}
+    others = [row.id for row in rows if not row.live][kept:]
+    ids = [one for one in others if one not in {newest[name] for name in needed if name in newest}]
     session.execute(delete(IndexVersion).where(IndexVersion.id.in_(ids)))
     return ids

@@ -328,5 +328,58 @@ class Answer(Base):
     asked: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class Release(Base):
+    """What was, is or may become live: retriever, generator, prompt and thresholds together.
+
+    ``state`` is one of `app.db.releases.ReleaseState`. Models are named as settings name them;
+    ``*_weights`` are the fingerprints of their files, and ``vectors`` that of the encoder as it runs, which
+    its indexes have. ``index_version`` is the index that it was made with; a newer one of the same
+    ``vectors`` belongs to it as well. ``thresholds`` is all that decides an answer beside these.
+    ``replaced`` is the release that was live before it was promoted.
+    """
+
+    __tablename__ = "releases"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    state: Mapped[str] = mapped_column(String(10))
+    encoder: Mapped[str] = mapped_column(Text)
+    encoder_weights: Mapped[str] = mapped_column(String(64))
+    vectors: Mapped[str] = mapped_column(String(64))
+    reranker: Mapped[str | None] = mapped_column(Text)
+    reranker_weights: Mapped[str | None] = mapped_column(String(64))
+    generator: Mapped[str] = mapped_column(Text)
+    generator_weights: Mapped[str] = mapped_column(Text)
+    prompt_version: Mapped[str] = mapped_column(String(20))
+    index_version: Mapped[str] = mapped_column(String(40))
+    thresholds: Mapped[dict[str, Any]] = mapped_column(JSON)
+    training_runs: Mapped[list[str]] = mapped_column(JSON)
+    gate: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    force_reason: Mapped[str | None] = mapped_column(Text)
+    replaced: Mapped[str | None] = mapped_column(String(40))
+    note: Mapped[str] = mapped_column(Text)
+
+
+class ReleaseEvent(Base):
+    """What happened to a release; rows are only ever added."""
+
+    __tablename__ = "release_events"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    release_id: Mapped[str] = mapped_column(ForeignKey("releases.id"), index=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    kind: Mapped[str] = mapped_column(String(12))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class LiveRelease(Base):
+    """The pointer to the release that is live: one row, in ``slot`` 1, which migrations make.
+
+    While no release is, ``release_id`` is null, and settings say what answers.
+    """
+
+    __tablename__ = "live_release"
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    release_id: Mapped[str | None] = mapped_column(ForeignKey("releases.id"))
+
+
 LIVE = Document.deleted_at.is_(None)
 Index("uq_documents_live_uri", Document.uri, unique=True, sqlite_where=LIVE, postgresql_where=LIVE)
