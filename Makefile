@@ -62,6 +62,10 @@ bench: setup ## measure speed and memory as ratios; see docs/benchmarks.md
 suite-ray: setup ## make the evaluation suite "ray" from DATA=path/to/ray_docs
 	@$(BIN)/python -m benchmarks.ray_suite "$(DATA)"
 
+.PHONY: suite-clapnq
+suite-clapnq: setup ## make the evaluation suite "clapnq" from DATA=path/to/clapnq
+	@$(BIN)/python -m benchmarks.clapnq_suite "$(DATA)"
+
 .PHONY: clean
 clean: ## remove the environment and caches, keep var/
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

@@ -1,4 +1,4 @@
-"""``/v1/evaluations``: what search was worth, run by run; ``footnote evaluate`` makes them."""
+"""``/v1/evaluations``: what search and answers were worth, run by run; ``footnote evaluate`` makes them."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -11,9 +11,10 @@ from app.api.dependencies import UsesServices
 from app.api.problems import described
 from app.api.reader import HEADERS
 from app.db.evaluation_runs import list_evaluations
-from app.evaluations.page import render_page
-from app.evaluations.reports import EvaluationRun, Subject
-from app.evaluations.runs import read_compared, read_run
+from app.evaluations.answer_reports import AnswerSubject
+from app.evaluations.pages import render_runs
+from app.evaluations.reports import Subject
+from app.evaluations.stored_runs import AnyRun, read_compared, read_run
 
 router = APIRouter(prefix="/v1/evaluations", tags=["evaluations"])
 
@@ -25,9 +26,9 @@ class EvaluationListed(BaseModel):
     id: str = Field(examples=["evl_3f2a9c0d11e24b6f8a7c5d90"])
     created_at: datetime
     suite: str = Field(description="The suite, or pairs and their split.", examples=["ray", "pairs dev"])
-    subject: Subject
+    subject: Subject | AnswerSubject
     summary: dict[str, Any] = Field(
-        description="Number of questions, and the mean of each measure by way of searching.",
+        description="Number of questions, and the means by way of searching, or by evidence.",
         examples=[{"questions": 205, "fused": {"hit@10": 0.741, "mrr@10": 0.443}}],
     )
 
@@ -51,7 +52,7 @@ def list_all(
 
 
 @router.get("/{run_id}", responses=described(404, 422))
-def read(run_id: str, services: UsesServices) -> EvaluationRun:
+def read(run_id: str, services: UsesServices) -> AnyRun:
     """One run: every measure with its interval, every question's values, the worst questions, comparisons."""
     return read_run(services.database, run_id)
 
@@ -60,4 +61,4 @@ def read(run_id: str, services: UsesServices) -> EvaluationRun:
 def open_page(run_id: str, services: UsesServices) -> HTMLResponse:
     """One run as a page with plots, beside the runs that it was compared with."""
     run = read_run(services.database, run_id)
-    return HTMLResponse(render_page([*read_compared(services.database, run), run]), headers=HEADERS)
+    return HTMLResponse(render_runs([*read_compared(services.database, run), run]), headers=HEADERS)

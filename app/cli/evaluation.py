@@ -1,38 +1,37 @@
-"""``footnote evaluate``: measure search, keep the figures, compare them."""
+"""``footnote evaluate``: measure search and answers, keep the figures, compare them."""
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from app.cli.documents import ingest_files
-from app.cli.evaluation_tables import print_comparison, print_list, print_run, print_worst
-from app.cli.output import err, out, print_json, progress_bars
+from app.cli.answer_evaluation import AnswerOptions, evaluate_answers
+from app.cli.answer_tables import print_answer_comparison
+from app.cli.evaluation_tables import print_comparison, print_list, print_runs
+from app.cli.output import out, print_json, progress_bars
+from app.cli.suites import open_questions
 from app.db.evaluation_runs import list_evaluations
 from app.db.training_runs import list_runs
 from app.downloads import Progress
-from app.evaluations.page import render_page
-from app.evaluations.questions import Asked, pair_questions, suite_questions
+from app.evaluations.answer_reports import AnswerRun
+from app.evaluations.answer_runs import compare_answers
+from app.evaluations.pages import render_runs
+from app.evaluations.questions import Asked
 from app.evaluations.reports import EvaluationRun
-from app.evaluations.runs import (
-    check_questions,
-    compare_with,
-    describe_questions,
-    evaluate_encoder,
-    read_compared,
-    read_run,
-    store_run,
-)
+from app.evaluations.runs import compare_with, describe_questions, evaluate_encoder, store_run
+from app.evaluations.stored_runs import AnyRun, check_questions, read_compared, read_run
 from app.models import Models, fetch
-from app.settings import Settings, load_settings
+from app.settings import load_settings
 from app.wiring import Services, build_services
+from finetune.answer_drafts import Condition
+from finetune.comparison import NotComparable
 from finetune.evaluation import WORST
-from finetune.suites import SuiteInvalid, load_suite
 
 evaluate = typer.Typer(
-    help="Measure search on held-out pairs or on a suite of questions; runs are stored.",
+    help="Measure search, or answers, on held-out pairs or on a suite of questions; runs are stored.",
     invoke_without_command=True,
 )
 
@@ -61,6 +60,24 @@ def measure(
             "repeated. If not given, the configured one, and the newest retriever that was tuned here."
         ),
     ] = None,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Measure answers, with every encoder beside every generator.")
+    ] = False,
+    generator: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --answers: generator to evaluate; may be repeated. If not given, the configured one, "
+            "and the newest that was tuned here."
+        ),
+    ] = None,
+    evidence: Annotated[
+        list[Condition] | None,
+        typer.Option(help="With --answers: what generators are shown; may be repeated. All if not given."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="With --answers: ask only so many questions, drawn by --seed.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="With --limit: which questions are drawn.")] = 0,
     against: Annotated[str | None, typer.Option(help="Also compare with this stored run.")] = None,
     worst: Worst = 0,
     html: Annotated[Path | None, typer.Option(help="Also write a page with plots.", dir_okay=False)] = None,
@@ -69,30 +86,41 @@ def measure(
     """Measure search, once for each encoder, and compare the second and later with the first.
 
     Pairs are asked of an index of this home that is built without them. The documents of a suite get a home
-    of their own.
+    of their own. With --answers, generators write answers, which takes long: what was written is kept, and
+    the same command goes on where it was killed.
     """
     if context.invoked_subcommand is not None:
         return
     if suite is not None and pairs is not None:
         raise typer.BadParameter("say --suite NAME or --pairs SPLIT, not both")
+    if not answers and (generator or evidence or limit):
+        raise typer.BadParameter("--generator, --evidence and --limit are for --answers; say --answers, too")
     with closing(build_services(load_settings())) as services, progress_bars() as progress:
         references = list(dict.fromkeys(encoder or _references(services)))
         for reference in references:
             fetch(services.settings, reference, progress)
         baseline = None if against is None else read_run(services.database, against)
-        if suite is None:
-            asked = pair_questions(services.database, services.settings, pairs or "dev")
-            runs = _evaluate(services, services, asked, references, baseline=baseline, progress=progress)
-        else:
-            runs = _evaluate_suite(services, suite, references, baseline, progress)
+        runs: Sequence[AnyRun]
+        with open_questions(services, suite, pairs, progress) as (corpus, asked):
+            if answers:
+                options = AnswerOptions(
+                    encoders=references,
+                    generators=generator or (),
+                    conditions=evidence or list(Condition),
+                    limit=limit,
+                    seed=seed,
+                )
+                runs = evaluate_answers(
+                    services, corpus, asked, options, baseline=baseline, progress=progress
+                )
+            else:
+                runs = _evaluate(services, corpus, asked, references, baseline=baseline, progress=progress)
     if html is not None:
-        html.write_text(render_page([*([] if baseline is None else [baseline]), *runs]), encoding="utf-8")
+        html.write_text(render_runs([*([] if baseline is None else [baseline]), *runs]), encoding="utf-8")
     if json:
         print_json({"runs": [run.model_dump(mode="json") for run in runs]})
         return
-    for run in runs:
-        print_run(run)
-        print_worst(run, worst)
+    print_runs(runs, worst)
 
 
 def _references(services: Services) -> list[str]:
@@ -102,52 +130,18 @@ def _references(services: Services) -> list[str]:
     return [services.settings.encoder, *(f"run:{run.id}" for run in tuned)]
 
 
-def _evaluate_suite(
-    services: Services,
-    suite: str,
-    references: Sequence[str],
-    baseline: EvaluationRun | None,
-    progress: Progress,
-) -> list[EvaluationRun]:
-    settings = services.settings
-    loaded = load_suite(_suite_folder(settings, suite))
-    home = settings.home / "evaluations" / loaded.manifest.name
-    own = load_settings(home=home, models=settings.models_folder, database_url=None)
-    with closing(build_services(own)) as corpus:
-        summary = ingest_files(
-            corpus,
-            [loaded.documents],
-            uri_prefix=loaded.manifest.uri_prefix,
-            product=loaded.product_of,
-            progress=progress,
-        )
-        for failure in summary["failed"]:
-            err.print(
-                f"not in the suite: {failure['file']}: {failure['error']}", markup=False, soft_wrap=True
-            )
-        asked = suite_questions(corpus.database, loaded)
-        return _evaluate(services, corpus, asked, references, baseline=baseline, progress=progress)
-
-
-def _suite_folder(settings: Settings, suite: str) -> Path:
-    for folder in (Path(suite), settings.home / "suites" / suite):
-        if folder.is_dir():
-            return folder
-    raise SuiteInvalid(
-        f"no suite {suite!r} here or in {settings.home / 'suites'}; docs/evaluation.md tells how to make one"
-    )
-
-
 def _evaluate(
     services: Services,
     corpus: Services,
     asked: Asked,
     references: Sequence[str],
     *,
-    baseline: EvaluationRun | None,
+    baseline: AnyRun | None,
     progress: Progress,
 ) -> list[EvaluationRun]:
     """A run for each encoder, compared with the baseline and with the first, and stored."""
+    if isinstance(baseline, AnswerRun):
+        raise NotComparable(f"run {baseline.id} measured answers; say --answers, too")
     against = [] if baseline is None else [baseline]
     for run in against:  # before the long work
         check_questions(run, asked.sha256, describe_questions(asked.questions))
@@ -178,8 +172,7 @@ def show(run: RunId, worst: Worst = 0, json: AsJson = False) -> None:
     if json:
         print_json(found.model_dump(mode="json"))
     else:
-        print_run(found)
-        print_worst(found, worst)
+        print_runs([found], worst)
 
 
 @evaluate.command("compare")
@@ -190,11 +183,18 @@ def compare(
 ) -> None:
     """What the second run gained over the first, question by question."""
     before, after = _read([first, second])
-    comparison = compare_with(before, after.subject, after.report)
-    if json:
-        print_json(comparison.model_dump(mode="json"))
+    if isinstance(before, AnswerRun) and isinstance(after, AnswerRun):
+        answers = compare_answers(before, after.subject, after.report)
+        shown, show = answers.model_dump(mode="json"), partial(print_answer_comparison, after, answers)
+    elif isinstance(before, EvaluationRun) and isinstance(after, EvaluationRun):
+        search = compare_with(before, after.subject, after.report)
+        shown, show = search.model_dump(mode="json"), partial(print_comparison, after, search)
     else:
-        print_comparison(after, comparison)
+        raise NotComparable(f"one of {first} and {second} measured search, the other answers")
+    if json:
+        print_json(shown)
+    else:
+        show()
 
 
 @evaluate.command("export")
@@ -209,7 +209,7 @@ def export(
     with closing(build_services(load_settings())) as services:
         found = read_run(services.database, run)
         others = read_compared(services.database, found)
-    text = found.model_dump_json(indent=2) + "\n" if file.suffix == ".json" else render_page([*others, found])
+    text = found.model_dump_json(indent=2) + "\n" if file.suffix == ".json" else render_runs([*others, found])
     file.write_text(text, encoding="utf-8")
     if json:
         print_json({"file": str(file)})
@@ -217,6 +217,6 @@ def export(
         out.print(f"wrote {file}", highlight=False, markup=False)
 
 
-def _read(ids: Sequence[str]) -> list[EvaluationRun]:
+def _read(ids: Sequence[str]) -> list[AnyRun]:
     with closing(build_services(load_settings())) as services:
         return [read_run(services.database, run_id) for run_id in ids]

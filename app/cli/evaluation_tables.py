@@ -3,13 +3,19 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from app.cli.answer_tables import print_answer_runs, print_poor_answers
 from app.cli.output import err, out, print_json, print_table
 from app.db.evaluation_runs import EvaluationSummary
+from app.evaluations.answer_reports import AnswerRun
 from app.evaluations.reports import MAIN_VARIANT, EvaluationRun, RunComparison
+from app.evaluations.stored_runs import AnyRun
+from finetune.answer_drafts import Condition
 from finetune.comparison import Change
 from finetune.evaluation import Group, Measure
 
-GROUP_MEASURES = ("hit@10", "mrr@10")
+HEADLINES = ["hit@10", "mrr@10"]
+GROUP_MEASURES = HEADLINES
+ANSWER_HEADLINES = ["draft token recall", "citation recall", "supported", "refusal f1"]
 SHOWN_CHANGES = 5
 
 
@@ -21,11 +27,39 @@ def print_list(found: Sequence[EvaluationSummary], *, as_json: bool) -> None:
     if not found:
         err.print("no evaluation was made so far; footnote evaluate makes one")
     for one in found:  # lines, not a table: a narrow terminal would cut the ids, which are there to be copied
-        figures = ", ".join(f"{name} {one.summary[MAIN_VARIANT][name]:.3f}" for name in ("hit@10", "mrr@10"))
         _line(
-            f"{one.id}  {one.created_at:%Y-%m-%d %H:%M}  {figures}  {one.suite} "
-            f"({one.summary['questions']} questions), {one.subject['encoder']}"
+            f"{one.id}  {one.created_at:%Y-%m-%d %H:%M}  {_figures(one)}  {one.suite} "
+            f"({one.summary['questions']} questions), {_name(one)}"
         )
+
+
+def _figures(one: EvaluationSummary) -> str:
+    """The headline figures: of search as it is served, or of answers with the evidence nearest to serving."""
+    main, headlines = MAIN_VARIANT, HEADLINES
+    if one.subject.get("kind") == "answers":
+        main, headlines = (
+            next(shown for shown in reversed(Condition) if shown in one.summary),
+            ANSWER_HEADLINES,
+        )
+    means = one.summary[main]
+    return ", ".join(f"{name} {means[name]:.3f}" for name in headlines if name in means)
+
+
+def _name(one: EvaluationSummary) -> str:
+    return " + ".join(one.subject[part] for part in ("encoder", "generator") if part in one.subject)
+
+
+def print_runs(runs: Sequence[AnyRun], worst: int) -> None:
+    """Runs of one kind, with the worst questions of each."""
+    answers = [run for run in runs if isinstance(run, AnswerRun)]
+    if answers:
+        print_answer_runs(answers)
+    for answered in answers:
+        print_poor_answers(answered, worst)
+    for run in runs:
+        if isinstance(run, EvaluationRun):
+            print_run(run)
+            print_worst(run, worst)
 
 
 def print_run(run: EvaluationRun) -> None:

@@ -57,6 +57,7 @@ def main() -> None:
     from app.db.pairs import PairNotFound  # noqa: PLC0415
     from app.db.products import AliasTaken  # noqa: PLC0415
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
+    from app.evaluations.drafts import DraftsUnusable  # noqa: PLC0415
     from app.jobs import EngineElsewhere  # noqa: PLC0415
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
@@ -78,6 +79,7 @@ def main() -> None:
         PairNotFound,
         EvaluationNotFound,
         NotComparable,
+        DraftsUnusable,
         EvidenceInvalid,
         ProductUnknown,
         AliasTaken,

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from app.evaluations.markup import as_bar, bullets, document, legend, section, series_style, table
 from app.evaluations.plots import Bar, bar_chart, difference_chart, histogram
 from app.evaluations.reports import MAIN_VARIANT, EvaluationRun, RunComparison
-from app.evaluations.style import STYLE
 from finetune.comparison import Change
-from finetune.evaluation import Group, Measure, Outcome
+from finetune.evaluation import Group, Outcome
 
 GROUP_MEASURE = "hit@10"
 RANKS = (
@@ -32,37 +32,18 @@ def render_page(runs: Sequence[EvaluationRun]) -> str:
     run = runs[-1]
     title = f"{run.suite}: {run.subject.encoder}"
     sections = [
-        _section("What was asked, and of what", _facts(runs)),
-        _section("Measures", _legend(runs), _measures(runs), _times(runs)),
+        section("What was asked, and of what", _facts(runs)),
+        section("Measures", _legend(runs), _measures(runs), _times(runs)),
         *[
-            _section(f"Against {other.encoder}", _comparison(run, other, len(runs) - 1))
+            section(f"Against {other.encoder}", _comparison(run, other, len(runs) - 1))
             for other in run.report.comparisons
         ],
-        _section("Where the gold document stood", _ranks(runs)),
+        section("Where the gold document stood", _ranks(runs)),
         *_groups("product", [one.report.variants[MAIN_VARIANT].by_product for one in runs]),
         *_groups("origin", [one.report.variants[MAIN_VARIANT].by_origin for one in runs]),
-        _section("The worst questions", _worst(run)),
+        section("The worst questions", _worst(run)),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
-        f"<h1>{escape(title)}</h1><p class=note>Evaluation {escape(run.id)}, made "
-        f"{run.created_at:%Y-%m-%d %H:%M} UTC. Intervals are 95 % bootstrap intervals: of "
-        f"what other questions of the same kind would give.</p>{''.join(sections)}</body></html>\n"
-    )
-
-
-def _section(heading: str, *parts: str) -> str:
-    return f"<section><h2>{escape(heading)}</h2>{''.join(parts)}</section>"
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], style: str = "") -> str:
-    """A table of cells that are HTML already."""
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    opening = f"<table class={style}>" if style else "<table>"
-    return f"{opening}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return document(title, run.id, run.created_at, sections)
 
 
 def _facts(runs: Sequence[EvaluationRun]) -> str:
@@ -79,26 +60,17 @@ def _facts(runs: Sequence[EvaluationRun]) -> str:
     columns = ("run", "made (UTC)", "encoder", "documents", "passages", "questions of pairs")
     notes = [f"{len(runs[-1].report.asked):,} questions were asked", *runs[-1].notes()]
     versions = ", ".join(f"{name} {number}" for name, number in runs[-1].subject.versions.items())
-    return (
-        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in notes)}</ul>"
-        + _table(columns, rows)
-        + f"<p class=note>Made with {escape(versions)}.</p>"
-    )
-
-
-def _style(run: int, variant: int) -> str:
-    return f"run{run % 4} variant{variant % 3}"
+    return bullets(notes) + table(columns, rows) + f"<p class=note>Made with {escape(versions)}.</p>"
 
 
 def _legend(runs: Sequence[EvaluationRun]) -> str:
-    items = [
-        f'<span><svg width="12" height="12"><rect class="{_style(number, row)}" width="12" height="12"/>'
-        f"</svg> "
-        f"{escape(f'{run.subject.encoder}, {variant}')}</span>"
-        for number, run in enumerate(runs)
-        for row, variant in enumerate(run.report.variants)
-    ]
-    return f"<p class=legend>{' '.join(items)}</p>"
+    return legend(
+        [
+            (series_style(number, row), f"{run.subject.encoder}, {variant}")
+            for number, run in enumerate(runs)
+            for row, variant in enumerate(run.report.variants)
+        ]
+    )
 
 
 def _measures(runs: Sequence[EvaluationRun]) -> str:
@@ -107,7 +79,7 @@ def _measures(runs: Sequence[EvaluationRun]) -> str:
         (
             name,
             [
-                _as_bar(report.measures[name], _style(number, row))
+                as_bar(report.measures[name], series_style(number, row))
                 for number, run in enumerate(runs)
                 for row, report in enumerate(run.report.variants.values())
                 if name in report.measures
@@ -116,10 +88,6 @@ def _measures(runs: Sequence[EvaluationRun]) -> str:
         for name in names
     ]
     return bar_chart("Measures of each encoder and way of searching, with 95 % intervals", groups)
-
-
-def _as_bar(measure: Measure, style: str, note: str = "") -> Bar:
-    return Bar(value=measure.mean, interval=measure.interval, style=style, note=note)
 
 
 def _times(runs: Sequence[EvaluationRun]) -> str:
@@ -132,7 +100,7 @@ def _times(runs: Sequence[EvaluationRun]) -> str:
         for run in runs
         for name, report in run.report.variants.items()
     ]
-    return _table(("encoder", "search", "p50, ms", "p95, ms"), rows)
+    return table(("encoder", "search", "p50, ms", "p95, ms"), rows)
 
 
 def _comparison(run: EvaluationRun, comparison: RunComparison, number: int) -> str:
@@ -144,7 +112,7 @@ def _comparison(run: EvaluationRun, comparison: RunComparison, number: int) -> s
         for variant, compared in comparison.variants.items():
             found = compared.differences[name]
             note = f"({found.better} up, {found.worse} down)"
-            style = _style(number, places[variant])
+            style = series_style(number, places[variant])
             bars.append(Bar(value=found.mean, interval=found.interval, style=style, note=note))
         groups.append((name, bars))
     main = comparison.variants[MAIN_VARIANT]
@@ -170,13 +138,13 @@ def _changes(run: EvaluationRun, heading: str, changes: Sequence[Change]) -> str
         [escape(questions[one.id]), str(one.first_rank or NOT_FOUND), str(one.second_rank or NOT_FOUND)]
         for one in changes
     ]
-    return f"<h3>{escape(heading)}</h3>" + _table(("question", "place before", "place now"), rows)
+    return f"<h3>{escape(heading)}</h3>" + table(("question", "place before", "place now"), rows)
 
 
 def _ranks(runs: Sequence[EvaluationRun]) -> str:
     bins = [label for label, _ in RANKS] + [NOT_FOUND]
     series = [
-        (_style(number, 0), _count_ranks(run.report.variants[MAIN_VARIANT].outcomes))
+        (series_style(number, 0), _count_ranks(run.report.variants[MAIN_VARIANT].outcomes))
         for number, run in enumerate(runs)
     ]
     text = f"How many questions found their first gold document at which place ({MAIN_VARIANT})."
@@ -200,7 +168,7 @@ def _groups(what: str, grouped: Sequence[Mapping[str, Group]]) -> list[str]:
         (
             f"{name} ({grouped[-1][name].questions})",
             [
-                _as_bar(groups[name].measures[GROUP_MEASURE], _style(number, 0))
+                as_bar(groups[name].measures[GROUP_MEASURE], series_style(number, 0))
                 for number, groups in enumerate(grouped)
                 if name in groups
             ],
@@ -208,7 +176,7 @@ def _groups(what: str, grouped: Sequence[Mapping[str, Group]]) -> list[str]:
         for name in names
     ]
     text = f"<p>{GROUP_MEASURE}, {MAIN_VARIANT}; the number of questions stands in parentheses.</p>"
-    return [_section(f"By {what}", text, bar_chart(f"{GROUP_MEASURE} by {what}", groups))]
+    return [section(f"By {what}", text, bar_chart(f"{GROUP_MEASURE} by {what}", groups))]
 
 
 def _worst(run: EvaluationRun) -> str:
@@ -232,4 +200,4 @@ def _worst(run: EvaluationRun) -> str:
         )
     if not rows:
         return "<p>Every gold document was found first.</p>"
-    return _table(("question", "place", "gold", "found instead"), rows, style="worst")
+    return table(("question", "place", "gold", "found instead"), rows, style="worst")

@@ -1,9 +1,11 @@
 """What an evaluation asks: a suite's questions, or approved pairs, with the passages that answer them."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from app.db.document_views import document_uris
@@ -28,9 +30,10 @@ class Asked:
         sha256: Checksum of the questions.
         split: The split of the pairs that are asked, to be left out of the index; None for a suite.
         questions: Those that can be answered; at least one.
-        unanswerable: How many can't be.
+        unanswerable: Those that can't be.
         left_out: Pairs that find themselves; see `app.db.pairs.pairs_in_records`.
-        gold_passages: Question to the passages that answer it, where they are known.
+        gold_passages: Question to the passages that answer it, where they are known; of one that can't be
+            answered, to those that are shown in their place.
         not_located: Questions of whose gold passages no words are in the documents.
         missing_documents: Gold documents that are not there, each once.
     """
@@ -39,7 +42,7 @@ class Asked:
     sha256: str
     split: str | None
     questions: tuple[Question, ...]
-    unanswerable: int
+    unanswerable: tuple[Question, ...]
     left_out: int
     gold_passages: Mapping[str, Sequence[str]]
     not_located: int
@@ -51,13 +54,13 @@ def suite_questions(database: Database, suite: Suite) -> Asked:
     questions = tuple(question for question in suite.questions if question.answerable)
     with database.reading() as session:
         ids = {uri: document_id for document_id, uri in document_uris(session).items()}
-        located = _locate(session, questions, ids)
+        located = _locate(session, suite.questions, ids)
     return Asked(
         name=suite.manifest.name,
         sha256=suite.sha256,
         split=None,
         questions=questions,
-        unanswerable=len(suite.questions) - len(questions),
+        unanswerable=tuple(question for question in suite.questions if not question.answerable),
         left_out=0,
         gold_passages=located,
         not_located=sum(bool(one.gold_passages) and one.id not in located for one in questions),
@@ -88,7 +91,7 @@ def pair_questions(database: Database, settings: Settings, split: Literal["dev",
         sha256=questions_sha256(questions),
         split=split,
         questions=tuple(questions),
-        unanswerable=0,
+        unanswerable=(),
         left_out=len(pairs) - len(questions),
         gold_passages=passages,
         not_located=0,
@@ -96,12 +99,36 @@ def pair_questions(database: Database, settings: Settings, split: Literal["dev",
     )
 
 
+def draw_questions(asked: Asked, limit: int, *, seed: int) -> Asked:
+    """Some of the questions, drawn by the seed from all, in their order; all where there are not more.
+
+    What was drawn from the same questions in the same way has the same checksum, and no other.
+
+    Args:
+        asked: The questions.
+        limit: How many, at least 1.
+        seed: The same seed draws the same ones.
+    """
+    every = [one.id for one in (*asked.questions, *asked.unanswerable)]
+    if limit >= len(every):
+        return asked
+    places = np.random.default_rng(seed).choice(len(every), size=limit, replace=False)
+    drawn = {every[place] for place in places}
+    ids = "\n".join(one for one in every if one in drawn)
+    return replace(
+        asked,
+        sha256=hashlib.sha256(f"{asked.sha256}\n{ids}".encode()).hexdigest(),
+        questions=tuple(one for one in asked.questions if one.id in drawn),
+        unanswerable=tuple(one for one in asked.unanswerable if one.id in drawn),
+    )
+
+
 def _locate(session: Session, questions: Sequence[Question], ids: Mapping[str, str]) -> dict[str, list[str]]:
-    """Question to the passages that its gold quotes overlap; without questions whose quotes are nowhere."""
+    """Question to the passages that its quotes overlap; without questions whose quotes are nowhere."""
     finders: dict[str, TextFinder] = {}
     located: dict[str, dict[str, None]] = {}
     for question in questions:
-        for gold in question.gold_passages:
+        for gold in (*question.gold_passages, *question.shown_passages):
             document_id = ids.get(gold.uri)
             if document_id is None:
                 continue

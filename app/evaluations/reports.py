@@ -1,7 +1,7 @@
 """An evaluation as it is stored, exported and given over HTTP."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,11 +12,13 @@ MAIN_VARIANT = "fused"
 COMPARED_VARIANTS = (MAIN_VARIANT, "dense")
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """What a stored run is made of."""
+
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
 
-class IndexFacts(_Part):
+class IndexFacts(Part):
     """What was searched."""
 
     documents: int
@@ -25,17 +27,23 @@ class IndexFacts(_Part):
     corpus_sha256: str = Field(description="Equal where documents and pairs were the same.")
 
 
-class Subject(_Part):
+class Subject(Part):
     """What was evaluated."""
 
+    kind: Literal["retrieval"] = "retrieval"
     encoder: str = Field(description="As settings name it.", examples=["all-minilm-l6-v2", "run:trn_3f2a"])
     encoder_fingerprint: str
     index: IndexFacts
     search: dict[str, dict[str, Any]] = Field(description="Variant to how it searches.")
     versions: dict[str, str] = Field(description="Package to version.", examples=[{"footnote": "0.1.0"}])
 
+    @property
+    def name(self) -> str:
+        """What was evaluated, for people."""
+        return self.encoder
 
-class AskedQuestion(_Part):
+
+class AskedQuestion(Part):
     """A question that was asked."""
 
     id: str
@@ -45,7 +53,7 @@ class AskedQuestion(_Part):
     gold_documents: tuple[str, ...]
 
 
-class RunComparison(_Part):
+class RunComparison(Part):
     """This run against another one: paired differences, above 0 where this run is better."""
 
     run: str = Field(description="The other run.")
@@ -54,7 +62,7 @@ class RunComparison(_Part):
     variants: dict[str, Comparison]
 
 
-class EvaluationReport(_Part):
+class EvaluationReport(Part):
     """Everything that an evaluation found."""
 
     suite_sha256: str = Field(description="Checksum of manifest and questions.")
@@ -73,7 +81,7 @@ class EvaluationReport(_Part):
     )
 
 
-class EvaluationRun(_Part):
+class EvaluationRun(Part):
     """An evaluation run."""
 
     id: str = Field(examples=["evl_3f2a9c0d11e24b6f8a7c5d90"])

@@ -3,13 +3,11 @@
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.db.evaluation_runs import add_evaluation, get_evaluation
 from app.db.indexes import corpus_sha256
 from app.db.passages import passage_places
 from app.db.products import product_names
@@ -25,11 +23,12 @@ from app.evaluations.reports import (
     RunComparison,
     Subject,
 )
+from app.evaluations.stored_runs import check_questions, store
 from app.indexing import build_index_without
 from app.ingesting import embed_missing
 from app.models import Models
 from app.searching import LiveIndex, rerank_hits, search_live
-from finetune.comparison import NotComparable, compare_outcomes
+from finetune.comparison import compare_outcomes
 from finetune.evaluation import FoundPassage, RetrievalReport, evaluate_retrieval
 from finetune.suites import Question
 from retriever.encoder import Encoder
@@ -153,7 +152,7 @@ def _report(asked: Asked, reports: dict[str, RetrievalReport]) -> EvaluationRepo
     return EvaluationReport(
         suite_sha256=asked.sha256,
         asked=describe_questions(asked.questions),
-        unanswerable=asked.unanswerable,
+        unanswerable=len(asked.unanswerable),
         left_out=asked.left_out,
         not_located=asked.not_located,
         missing_documents=asked.missing_documents,
@@ -195,26 +194,6 @@ def compare_with(first: EvaluationRun, subject: Subject, report: EvaluationRepor
     )
 
 
-def check_questions(first: EvaluationRun, sha256: str, asked: Sequence[AskedQuestion]) -> None:
-    """Make sure that a run was asked these questions.
-
-    Raises:
-        NotComparable: If it was not; says what differs.
-    """
-    if first.report.suite_sha256 == sha256:
-        return
-    before = {question.id: question for question in first.report.asked}
-    now = {question.id: question for question in asked}
-    both = before.keys() & now.keys()
-    changed = sum(before[one] != now[one] for one in both)
-    raise NotComparable(
-        f"run {first.id} was asked {first.suite!r} with the checksum {first.report.suite_sha256[:12]}, not "
-        f"{sha256[:12]}: {len(before.keys() - both)} of its questions are not asked now, "
-        f"{len(now.keys() - both)} are new, {changed} have other words, products, origins or gold documents; "
-        "if all are 0, gold passages, answers or the manifest changed. Evaluate both anew"
-    )
-
-
 def store_run(
     database: Database,
     asked: Asked,
@@ -237,29 +216,5 @@ def store_run(
     compared = report.model_copy(
         update={"comparisons": tuple(compare_with(first, subject, report) for first in against)}
     )
-    now = datetime.now(UTC)
-    with database.writing() as session:
-        run_id = add_evaluation(
-            session,
-            suite=asked.name,
-            subject=subject.model_dump(mode="json"),
-            report=compared.model_dump(mode="json"),
-            now=now,
-        )
+    run_id, now = store(database, asked.name, subject, compared)
     return EvaluationRun(id=run_id, created_at=now, suite=asked.name, subject=subject, report=compared)
-
-
-def read_run(database: Database, run_id: str) -> EvaluationRun:
-    """A stored run.
-
-    Raises:
-        EvaluationNotFound: If there is none of this id.
-    """
-    with database.reading() as session:
-        view = get_evaluation(session, run_id)
-    return EvaluationRun.model_validate(view)
-
-
-def read_compared(database: Database, run: EvaluationRun) -> list[EvaluationRun]:
-    """The runs that a run was compared with."""
-    return [read_run(database, comparison.run) for comparison in run.report.comparisons]

@@ -1,20 +1,28 @@
 """A server with the real models, on SQLite and on PostgreSQL."""
 
+import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, redirect_stdout
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from app.cli.program import app
 from app.main import create_app
 from app.model_folders import Model
 from app.models import Models
 from app.settings import Settings
+from app.wiring import Services, build_services
 from tests.conftest import ENCODER, GENERATOR, MODELS
 
 Wait = Callable[[str], dict[str, Any]]
 Upload = Callable[..., dict[str, Any]]
+Run = Callable[..., Any]
 
 READY_SECONDS = 120
 
@@ -68,3 +76,43 @@ def upload(client: TestClient, wait: Wait) -> Upload:
         return body
 
     return upload_and_wait
+
+
+@pytest.fixture
+def own_models(
+    settings: Settings, encoder_model: Model, small_generator_model: Model, tmp_path: Path
+) -> Settings:
+    """The same home with a folder of models of its own, where tests may put tuned ones."""
+    models = tmp_path / "models"
+    shutil.copytree(encoder_model.folder, models / ENCODER)
+    (models / GENERATOR).symlink_to(small_generator_model.folder)
+    return settings.model_copy(update={"models": models, "offline": True})
+
+
+@pytest.fixture
+def run(own_models: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs the command line in this home; its standard output, read as JSON if it was asked for."""
+    environment = {
+        "FOOTNOTE_HOME": str(own_models.home),
+        "FOOTNOTE_MODELS": str(own_models.models),
+        "FOOTNOTE_ENCODER": ENCODER,
+        "FOOTNOTE_GENERATOR": GENERATOR,
+        "FOOTNOTE_OFFLINE": "true",
+    }
+    if own_models.database_url is not None:
+        environment["FOOTNOTE_DATABASE_URL"] = own_models.database_url
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    def invoke(*arguments: str) -> Any:
+        with redirect_stdout(StringIO()) as written:
+            app(arguments, standalone_mode=False)
+        return json.loads(written.getvalue()) if "--json" in arguments else written.getvalue()
+
+    return invoke
+
+
+@pytest.fixture
+def services(own_models: Settings) -> Iterator[Services]:
+    with closing(build_services(own_models)) as services:
+        yield services

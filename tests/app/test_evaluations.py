@@ -2,12 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import closing, redirect_stdout
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,17 +13,17 @@ from fastapi.testclient import TestClient
 from safetensors.numpy import load_file, save_file
 from sqlalchemy import func, select, update
 
-from app.cli.program import app
 from app.db.evaluation_runs import EvaluationNotFound, add_evaluation
 from app.db.tables import Document, Embedding, Product, QAPair
 from app.db.training_runs import begin_run, end_run
 from app.main import create_app
-from app.model_folders import Model, tuned_folder, write_manifest
+from app.model_folders import tuned_folder, write_manifest
 from app.models import Models
 from app.settings import Settings
 from app.wiring import Services, build_services
 from finetune.comparison import NotComparable
-from tests.conftest import ENCODER, GENERATOR
+from tests.app.conftest import Run
+from tests.conftest import ENCODER
 from tests.evaluation_runs import make_run
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -47,45 +44,6 @@ HOSE = """# Hose
 The garden hose is 20 metres long and 13 millimetres wide.
 """
 TABLE = "question,answer\nHow heavy is the crate?,It weighs 40 kg with its lid.\n"
-
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def own_models(settings: Settings, encoder_model: Model, tmp_path: Path) -> Settings:
-    """The same home with a folder of models of its own, where tests may put tuned ones."""
-    models = tmp_path / "models"
-    shutil.copytree(encoder_model.folder, models / ENCODER)
-    return settings.model_copy(update={"models": models, "offline": True})
-
-
-@pytest.fixture
-def run(own_models: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command line in this home; its standard output, read as JSON if it was asked for."""
-    environment = {
-        "FOOTNOTE_HOME": str(own_models.home),
-        "FOOTNOTE_MODELS": str(own_models.models),
-        "FOOTNOTE_ENCODER": ENCODER,
-        "FOOTNOTE_GENERATOR": GENERATOR,
-        "FOOTNOTE_OFFLINE": "true",
-    }
-    if own_models.database_url is not None:
-        environment["FOOTNOTE_DATABASE_URL"] = own_models.database_url
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-
-    def invoke(*arguments: str) -> Any:
-        with redirect_stdout(StringIO()) as written:
-            app(arguments, standalone_mode=False)
-        return json.loads(written.getvalue()) if "--json" in arguments else written.getvalue()
-
-    return invoke
-
-
-@pytest.fixture
-def services(own_models: Settings) -> Iterator[Services]:
-    with closing(build_services(own_models)) as services:
-        yield services
 
 
 @pytest.fixture
@@ -215,12 +173,19 @@ def write_suite(folder: Path) -> Path:
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
     oil = {"uri": "https://d/p/pump.md", "quote": "every 90 days with   machine oil"}
+    near = {"uri": "https://d/index.md", "quote": "The start."}
     nowhere = {"uri": "https://d/p/deep/hose.md", "quote": "words that stand nowhere"}
     questions: list[dict[str, object]] = [
-        {"id": "1", "question": "How do I oil the pump?", "gold_passages": [oil], "product": "Pump"},
+        {
+            "id": "1",
+            "question": "How do I oil the pump?",
+            "gold_passages": [oil],
+            "answers": ["Every 90 days."],
+            "product": "Pump",
+        },
         {"id": "2", "question": "Length of the hose?", "gold_passages": [nowhere], "product": "Hose"},
         {"id": "3", "question": "Where is the key?", "gold_documents": ["https://d/lost.md"]},
-        {"id": "4", "question": "Who paints the hull?", "answerable": False},
+        {"id": "4", "question": "Who paints the hull?", "answerable": False, "shown_passages": [near]},
     ]
     (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, questions)))
     return folder
