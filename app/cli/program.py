@@ -15,6 +15,7 @@ from app.cli import (
     pairs,
     products,
     questions,
+    releases,
     reranking,
     tuning,
 )
@@ -45,6 +46,7 @@ tuning.tune.command("reranker")(reranking.reranker)
 tuning.tune.command("generator")(generators.generator)
 tuning.tune.command("joint")(generators.joint)
 app.add_typer(tuning.tune, name="tune")
+app.add_typer(releases.release, name="release")
 app.add_typer(operations.models, name="models")
 app.add_typer(operations.jobs, name="jobs")
 app.command()(operations.doctor)
@@ -52,14 +54,32 @@ app.command()(operations.doctor)
 
 def main() -> None:
     """Run a command; exit with 0, 1 where it failed, or 2 where it was called wrongly."""
+    expected = _expected_errors()
+    calm_idle_threads()
+    try:
+        configure_logging("warning" if "serve" not in sys.argv[1:2] else load_settings().log_level)
+        app()
+    except KeyboardInterrupt:
+        err.print("\ninterrupted; a job that was under way goes on at the next start", highlight=False)
+        end_at_once(130)
+    except expected as error:
+        err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _expected_errors() -> tuple[type[Exception], ...]:
+    """What says for itself what is wrong and what to do; anything else is a defect."""
     from app.db.evaluation_runs import EvaluationNotFound  # noqa: PLC0415
     from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
     from app.db.pairs import PairNotFound  # noqa: PLC0415
     from app.db.products import AliasTaken  # noqa: PLC0415
+    from app.db.releases import ReleaseNotFound  # noqa: PLC0415
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
     from app.evaluations.drafts import DraftsUnusable  # noqa: PLC0415
     from app.jobs import EngineElsewhere  # noqa: PLC0415
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
+    from app.models import ReleaseDamaged  # noqa: PLC0415
+    from app.releases import NothingToRollBack, ReleaseRetired  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
     from finetune.devices import DeviceUnavailable  # noqa: PLC0415
@@ -70,7 +90,7 @@ def main() -> None:
     from ingest.pairs.named_entities import NameModelMissing  # noqa: PLC0415
     from retriever.errors import RetrieverError  # noqa: PLC0415
 
-    expected = (
+    return (
         SettingsInvalid,
         ModelUnavailable,
         NameModelMissing,
@@ -91,6 +111,10 @@ def main() -> None:
         SQLAlchemyError,
         SuiteInvalid,
         TrainingRunNotFound,
+        ReleaseNotFound,
+        ReleaseDamaged,
+        ReleaseRetired,
+        NothingToRollBack,
         AlreadyTuning,
         DeviceUnavailable,
         ExamplesInvalid,
@@ -99,16 +123,6 @@ def main() -> None:
         TrainingDiverged,
         OSError,
     )
-    calm_idle_threads()
-    try:
-        configure_logging("warning" if "serve" not in sys.argv[1:2] else load_settings().log_level)
-        app()
-    except KeyboardInterrupt:
-        err.print("\ninterrupted; a job that was under way goes on at the next start", highlight=False)
-        end_at_once(130)
-    except expected as error:
-        err.print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,196 @@
+"""Making releases, making one live, and going back."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from app.bundles import Lineup, describe_thresholds, release_lineup, settings_lineup
+from app.db.indexes import IndexView, newest_index
+from app.db.releases import (
+    EventKind,
+    NewRelease,
+    ReleaseState,
+    ReleaseView,
+    add_release,
+    get_release,
+    move_pointer,
+    read_pointers,
+)
+from app.downloads import Progress
+from app.indexing import build_release_index
+from app.model_folders import open_model
+from app.models import Models
+from app.observability import logger
+from app.settings import Settings
+from app.wiring import Services
+from generator.prompt import PROMPT_VERSION
+
+FIRST = "what settings said before the first release"
+
+
+class NothingToRollBack(Exception):
+    """There is no release to go back to; the message says why."""
+
+
+class ReleaseRetired(Exception):
+    """The release's files were given up."""
+
+    def __init__(self, release_id: str) -> None:
+        super().__init__(f"the release {release_id} is retired, its files are gone; create it anew")
+
+
+def create_release(services: Services, settings: Settings, *, note: str, progress: Progress) -> ReleaseView:
+    """Record a candidate of the models that settings name, with an index of its own; nothing goes live.
+
+    Args:
+        services: Of this home.
+        settings: Those of this home, with the models of the candidate.
+        note: What it is, for people.
+        progress: Told how far its index is.
+
+    Raises:
+        ModelUnavailable: If a model is not here, or its files are not those that were recorded.
+    """
+    lineup = settings_lineup(settings, Models(settings))
+    index = _build(services, lineup, progress)
+    new = NewRelease(
+        encoder=settings.encoder,
+        encoder_weights=_fingerprint(settings, settings.encoder),
+        vectors=lineup.models.encoder.fingerprint,
+        reranker=settings.reranker,
+        reranker_weights=None if settings.reranker is None else _fingerprint(settings, settings.reranker),
+        generator=settings.generator,
+        generator_weights=lineup.models.generator.fingerprint
+        if settings.generator_address is not None
+        else _fingerprint(settings, settings.generator),
+        prompt_version=PROMPT_VERSION,
+        index_version=index.id,
+        thresholds=describe_thresholds(lineup),
+        training_runs=_runs(settings.encoder, settings.reranker, settings.generator),
+        note=note,
+    )
+    with services.database.writing() as session:
+        release = add_release(session, new, state=ReleaseState.CANDIDATE, now=_now())
+    logger().info("release_created", release=release.id)
+    return release
+
+
+def _fingerprint(settings: Settings, reference: str) -> str:
+    return open_model(settings.models_folder, reference).fingerprint
+
+
+def _runs(*references: str | None) -> tuple[str, ...]:
+    """The training runs that models come from."""
+    return tuple(one.removeprefix("run:") for one in references if one is not None and one.startswith("run:"))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _build(services: Services, lineup: Lineup, progress: Progress) -> IndexView:
+    return build_release_index(
+        services.database, services.settings, lineup.models.encoder, report=progress, now=_now
+    )
+
+
+def promote(
+    services: Services,
+    release_id: str,
+    *,
+    detail: Mapping[str, Any],
+    forced: bool,
+    progress: Progress,
+) -> ReleaseView:
+    """Make a release live. Every byte of it is checked and its index brought up to date before.
+
+    While no release is live, what settings say is recorded as one first, so that there is a way back. Servers
+    follow within seconds; being killed leaves the old or the new one.
+
+    Args:
+        services: Of this home.
+        release_id: The release.
+        detail: Said of it in the release's events; a ``reason`` where it is forced.
+        forced: Whether the gate did not let it pass.
+        progress: Told how far its index is.
+
+    Raises:
+        ReleaseNotFound: If there is none of this id.
+        ReleaseRetired: If its files are gone.
+        ReleaseDamaged: If a part of it is not what was released.
+    """
+    with services.database.reading() as session:
+        first = read_pointers(session).release is None
+    lineup = checked_lineup(services, release_id)
+    index = _build(services, lineup, progress)
+    if first:
+        before = create_release(services, services.settings, note=FIRST, progress=progress)
+        _move(services, before.id, _newest(services, before), EventKind.PROMOTED, {"note": FIRST})
+    return _move(services, release_id, index, EventKind.FORCED if forced else EventKind.PROMOTED, detail)
+
+
+def checked_lineup(services: Services, release_id: str) -> Lineup:
+    """The lineup of a release whose files were all verified; see `promote` for what it raises."""
+    with services.database.reading() as session:
+        release = get_release(session, release_id)
+    if release.state is ReleaseState.RETIRED:
+        raise ReleaseRetired(release_id)
+    lineup = release_lineup(services.settings, release)
+    lineup.models.verify()
+    return lineup
+
+
+def _newest(services: Services, release: ReleaseView) -> IndexView | None:
+    with services.database.reading() as session:
+        return newest_index(session, release.vectors)
+
+
+def _move(
+    services: Services,
+    release_id: str,
+    index: IndexView | None,
+    kind: EventKind,
+    detail: Mapping[str, Any],
+) -> ReleaseView:
+    assert index is not None  # every release that is not retired keeps one
+    with services.database.writing() as session:
+        move_pointer(session, release_id, index, kind=kind, detail=detail, now=_now())
+        moved = get_release(session, release_id)
+    logger().info("release_live", release=release_id, how=kind.value)
+    return moved
+
+
+def roll_back(
+    services: Services, release_id: str | None, *, reason: str | None, progress: Progress
+) -> ReleaseView:
+    """Go back to a former release with its newest index: its former answers, at once.
+
+    Documents that came since are in its index after the next build; deleted ones stay hidden.
+
+    Args:
+        services: Of this home.
+        release_id: The release; None for the one that the live one replaced.
+        reason: Recorded with it, or None.
+        progress: Told how far an index is, where none of this release is left.
+
+    Raises:
+        NothingToRollBack: If no release is live, it replaced none, or the one named is live.
+        ReleaseNotFound, ReleaseRetired, ReleaseDamaged: See `promote`.
+    """
+    with services.database.reading() as session:
+        live_id = read_pointers(session).release
+        if live_id is None:
+            raise NothingToRollBack("no release is live: settings say what answers")
+        target = release_id or get_release(session, live_id).replaced
+    if target is None:
+        raise NothingToRollBack(
+            f"the live release {live_id} replaced none; name one of footnote release list"
+        )
+    if target == live_id:
+        raise NothingToRollBack(f"the release {target} is live already")
+    lineup = checked_lineup(services, target)
+    with services.database.reading() as session:
+        index = newest_index(session, get_release(session, target).vectors)
+    if index is None or not (services.settings.indexes_folder / index.id).is_dir():
+        index = _build(services, lineup, progress)
+    return _move(services, target, index, EventKind.ROLLED_BACK, {"from": live_id, "reason": reason})
