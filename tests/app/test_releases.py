@@ -26,6 +26,7 @@ from app.settings import Settings
 from app.wiring import Services, build_services
 
 QUESTION = "How heavy is device 3?"
+ADDRESS = "https://devices.example/"  # decides which documents' pairs are held out
 
 
 def _ignore(_what: str, _done: int, _total: int) -> None:
@@ -52,7 +53,7 @@ def services(own_models: Settings, tmp_path: Path) -> Iterator[Services]:
             f"## Who paints device {number}?\n\nThe yard in harbour {number} paints it green.\n"
         )
     with closing(build_services(settings)) as services:
-        ingest_files(services, [folder], progress=_ignore)
+        ingest_files(services, [folder], uri_prefix=ADDRESS, progress=_ignore)
         yield services
 
 
