@@ -22,13 +22,28 @@ from app.db.tables import new_id
 from app.observability import logger
 from app.settings import Settings
 from app.wiring import JobNotFound, JobView, Services
-from app.workflows import Run, Stopping, Versions, build_pairs, ingest_versions
+from app.workflows import (
+    GateOptions,
+    Run,
+    Stopping,
+    Versions,
+    build_pairs,
+    ingest_versions,
+    make_release,
+    promote_release,
+)
 
 APPLICATION = "footnote"
 WORKFLOWS_VERSION = "1"  # a changed list of steps needs a new number: old workflows must not resume in it
 INGEST = "ingest"
 PAIRS = "qa"
-QUEUES = {INGEST: "work", PAIRS: "pairs"}  # one job at a time in each: uploads never wait for pairs
+RELEASE, PROMOTION = "release", "promotion"
+QUEUES = {  # one job at a time in each: uploads never wait for pairs
+    INGEST: "work",
+    PAIRS: "pairs",
+    RELEASE: "releases",
+    PROMOTION: "releases",
+}
 STOPPING_SECONDS = 120  # longest wait for the step under way to notice that it must stop
 
 _ACTIVE = ("ENQUEUED", "PENDING", "DELAYED")
@@ -58,12 +73,7 @@ class JobQueue:
 
     def ingest(self, versions: Versions) -> str:
         """Start parsing, embedding and indexing document versions; the job's id."""
-        job_id = new_id("job")
-        self._client.enqueue(
-            {"workflow_name": INGEST, "queue_name": QUEUES[INGEST], "workflow_id": job_id},
-            [list(version) for version in versions],
-        )
-        return job_id
+        return self._enqueue(INGEST, [list(version) for version in versions])
 
     def build_pairs(self, *, write: int | None, after: str | None = None) -> str:
         """Start compiling QA pairs, or join a job that was asked for the same; the job's id.
@@ -76,15 +86,26 @@ class JobQueue:
         for workflow in active if after is None else ():
             if workflow.input is not None and list(workflow.input["args"]) == [write, None]:
                 return str(workflow.workflow_id)
-        job_id = new_id("job")
-        self._client.enqueue(
-            {"workflow_name": PAIRS, "queue_name": QUEUES[PAIRS], "workflow_id": job_id}, write, after
-        )
-        return job_id
+        return self._enqueue(PAIRS, write, after)
 
     def reindex(self) -> str:
         """Start bringing the index up to date; the job's id."""
         return self.ingest([])
+
+    def make_release(self, *, encoder: str | None, generator: str | None, note: str) -> str:
+        """Start recording a candidate with an index of its own; the job's id."""
+        return self._enqueue(RELEASE, encoder, generator, note)
+
+    def promote(self, release_id: str, gate: GateOptions | None, *, reason: str | None) -> str:
+        """Start promoting a release; without a gate it is passed by, for a reason. The job's id."""
+        return self._enqueue(PROMOTION, release_id, gate, reason)
+
+    def _enqueue(self, kind: str, *arguments: object) -> str:
+        job_id = new_id("job")
+        self._client.enqueue(
+            {"workflow_name": kind, "queue_name": QUEUES[kind], "workflow_id": job_id}, *arguments
+        )
+        return job_id
 
     def get(self, job_id: str) -> JobView:
         """One job.
@@ -150,7 +171,7 @@ class JobEngine:
         DBOS(config=config)
         self._workflows.register()
         DBOS.launch()
-        for queue in QUEUES.values():
+        for queue in sorted(set(QUEUES.values())):
             DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.2)
         self._adopt_orphans()
 
@@ -224,6 +245,14 @@ class _Workflows:
                 with contextlib.suppress(Exception):  # whatever became of it, it has ended
                     DBOS.retrieve_workflow(after).get_result()
             return build_pairs(self._run(), write)
+
+        @DBOS.workflow(name=RELEASE)
+        def release(encoder: str | None, generator: str | None, note: str) -> dict[str, Any]:
+            return make_release(self._run(), encoder, generator, note)
+
+        @DBOS.workflow(name=PROMOTION)
+        def promotion(release_id: str, gate: GateOptions | None, reason: str | None) -> dict[str, Any]:
+            return promote_release(self._run(), release_id, gate, reason)
 
     def stop(self) -> None:
         """End the step under way at its next report, and let no other begin."""

@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     kept_searches_days: int = Field(
         default=90, ge=1, le=36_500, description="Days after which searches without interactions are removed."
     )
+    kept_releases: int = Field(
+        default=5, ge=0, description="Releases kept beside the live one and the one that it replaced."
+    )
+    keep_answering_releases: bool = Field(
+        default=True, description="Keep every release that an answer on record was made with."
+    )
     kept_indexes: int = Field(default=2, ge=1, description="Index versions kept beside the live one.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

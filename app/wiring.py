@@ -72,6 +72,14 @@ class Jobs(Protocol):
         """Start compiling QA pairs, once the job ``after`` has ended; the job's id."""
         ...
 
+    def make_release(self, *, encoder: str | None, generator: str | None, note: str) -> str:
+        """Start recording a candidate; the job's id."""
+        ...
+
+    def promote(self, release_id: str, gate: Any, *, reason: str | None) -> str:
+        """Start promoting a release, after ``gate`` (`app.workflows.GateOptions`) or, if None, without."""
+        ...
+
     def get(self, job_id: str) -> JobView:
         """One job; raises `JobNotFound`."""
         ...

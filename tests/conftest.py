@@ -25,6 +25,9 @@ hypothesis.settings.register_profile("new", derandomize=False)
 hypothesis.settings.load_profile("same")
 
 calm_idle_threads()
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # threads of two workers that wait for each other take twice as long
 for key in [name for name in os.environ if name.startswith("FOOTNOTE_")]:
     del os.environ[key]
 

@@ -21,8 +21,12 @@ from app.db.interactions import CitationNotFound, PassageNotShown
 from app.db.pair_reviews import EvidenceInvalid
 from app.db.pairs import PairNotFound
 from app.db.products import AliasTaken
+from app.db.releases import ReleaseNotFound, ReleaseRetired
 from app.db.searches import SearchNotFound
+from app.db.training_runs import TrainingRunNotFound
 from app.ingesting import UploadTooLarge
+from app.models import ReleaseDamaged
+from app.releases import NothingToRollBack
 from app.searching import ProductUnknown
 from app.wiring import Busy, JobNotFound, NotReady
 from finetune.product_labels import LabelsInvalid
@@ -41,6 +45,11 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     PairNotFound: (404, "qa-pair-not-found"),
     EvaluationNotFound: (404, "evaluation-not-found"),
     JobNotFound: (404, "job-not-found"),
+    ReleaseNotFound: (404, "release-not-found"),
+    TrainingRunNotFound: (404, "training-run-not-found"),
+    NothingToRollBack: (409, "nothing-to-roll-back"),
+    ReleaseRetired: (409, "release-retired"),
+    ReleaseDamaged: (503, "release-damaged"),
     UploadTooLarge: (413, "upload-too-large"),
     UnsupportedType: (415, "unsupported-type"),
     EmptyFile: (422, "empty-file"),
@@ -81,7 +90,8 @@ class Problem(BaseModel):
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of a route, for its OpenAPI description."""
     schema = {"$ref": "#/components/schemas/Problem"}
-    names = {404: "There is none of this id.", 413: "Over the limit.", 415: "Nothing reads this type."}
+    names = {404: "There is none of this id.", 409: "Not as things are now.", 413: "Over the limit."}
+    names |= {415: "Nothing reads this type."}
     names |= {422: "The request can't be taken as it is.", 503: "Not ready, or too busy; try again later."}
     return {
         status: {"description": names[status], "content": {MEDIA_TYPE: {"schema": schema}}}

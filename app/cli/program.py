@@ -73,13 +73,13 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
     from app.db.pairs import PairNotFound  # noqa: PLC0415
     from app.db.products import AliasTaken  # noqa: PLC0415
-    from app.db.releases import ReleaseNotFound  # noqa: PLC0415
+    from app.db.releases import ReleaseNotFound, ReleaseRetired  # noqa: PLC0415
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
     from app.evaluations.drafts import DraftsUnusable  # noqa: PLC0415
     from app.jobs import EngineElsewhere  # noqa: PLC0415
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
     from app.models import ReleaseDamaged  # noqa: PLC0415
-    from app.releases import NothingToRollBack, ReleaseRetired  # noqa: PLC0415
+    from app.releases import NothingToRollBack  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
     from finetune.devices import DeviceUnavailable  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """Passages and cached embeddings."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -188,6 +188,11 @@ def get_embeddings(session: Session, encoder: str, digests: Sequence[str]) -> di
         )
         found.update((row.text_sha256, row.vector) for row in rows)
     return found
+
+
+def forget_embeddings(session: Session, encoders: Collection[str]) -> None:
+    """Remove every cached vector of encoders that are not used any more, by their fingerprints."""
+    session.execute(delete(Embedding).where(Embedding.encoder.in_(encoders)))
 
 
 def passages_between(session: Session, document_id: str, start: int, end: int) -> list[str]:

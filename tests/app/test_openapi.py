@@ -24,6 +24,13 @@ STABLE = {
     ("GET", "/v1/evaluations"),
     ("GET", "/v1/evaluations/{run_id}"),
     ("GET", "/v1/evaluations/{run_id}/page"),
+    ("GET", "/v1/releases"),
+    ("GET", "/v1/releases/{release_id}"),
+    ("POST", "/v1/releases"),
+    ("POST", "/v1/releases/{release_id}/promote"),
+    ("POST", "/v1/releases/rollback"),
+    ("GET", "/v1/training-runs"),
+    ("GET", "/v1/training-runs/{run_id}"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 }
