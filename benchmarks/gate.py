@@ -127,7 +127,7 @@ class _Bench:
             services,
             services,
             release_id,
-            pair_questions(services.database, services.settings, "test"),
+            pair_questions(services.database, services.settings, "dev"),
             main=None,
             margin=0.0,
             most_answers=answers,

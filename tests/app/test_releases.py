@@ -277,6 +277,6 @@ def test_a_promotion_that_is_killed_leaves_the_old_or_the_new(services: Services
     with closing(build_services(services.settings)) as started:  # a server that starts now
         assert started.serving.lineup().release == pointers.release
         assert "10 grams" in started.search(QUESTION, k=1).hits[0].text
-    assert not _promote_and_die(services.settings, new, 0)  # again, to its end
+    promote(services, new, detail={"reason": "again"}, forced=True, progress=_ignore)
     with services.database.reading() as session:
         assert read_pointers(session).release == new
