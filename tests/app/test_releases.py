@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,17 @@ from app.db.releases import (
     list_releases,
     read_pointers,
 )
+from app.db.training_runs import Kind, begin_run
+from app.evaluations.questions import Asked
 from app.model_folders import tuned_folder, write_manifest
 from app.models import ReleaseDamaged
+from app.release_gate import gate_release
 from app.releases import NothingToRollBack, create_release, promote, retire_old, roll_back
 from app.settings import Settings
 from app.wiring import Services, build_services
-from tests.app.devices import open_device_home
+from finetune.overlap import digest_questions
+from finetune.suites import Question
+from tests.app.devices import ADDRESS, open_device_home
 
 QUESTION = "How heavy is device 3?"
 
@@ -186,6 +192,51 @@ def test_another_versions_files_in_the_place_of_an_index_are_not_taken_for_it(se
     promote(services, newer.id, detail={"reason": "test"}, forced=True, progress=_ignore)
     services.serving.follow()
     assert "4242 grams" in services.search("How heavy is device 99?", k=1).hits[0].text
+
+
+def _record_run(services: Services, kind: Kind, questions: list[str], **models: str) -> str:
+    with services.database.writing() as session:
+        report = {"examples": {"questions": digest_questions(questions)}, **models}
+        return begin_run(session, kind, base="", report=report, now=datetime.now(UTC))
+
+
+def test_questions_that_a_candidate_learnt_refuse_the_gate_and_are_named(services: Services) -> None:
+    first = _record_run(services, "retriever", ["How heavy is  DEVICE 1?"], encoder=services.settings.encoder)
+    second = _record_run(services, "retriever", ["Who paints device 2?"], encoder=f"run:{first}")
+    settings = services.settings.model_copy(update={"encoder": _tuned(services, second)})
+    release = create_release(services, settings, note="", progress=_ignore)
+    questions = ("How heavy is device 1?", "Who paints device 2?", "How heavy is device 3?")
+    asked = Asked(
+        name="devices",
+        sha256="s",
+        split=None,
+        questions=tuple(
+            Question(id=str(place), question=one, gold_documents=(f"{ADDRESS}device-{place + 1}.md",))
+            for place, one in enumerate(questions)
+        ),
+        unanswerable=(),
+        left_out=0,
+        gold_passages={},
+        not_located=0,
+        missing_documents=(),
+    )
+    decision = gate_release(
+        services,
+        services,
+        release.id,
+        asked,
+        main=None,
+        margin=0.0,
+        most_answers=1,
+        seed=1,
+        progress=_ignore,
+        say=lambda _text: None,
+    )
+    assert not decision.passed
+    assert (
+        "trained on 2 of the questions: 'How heavy is device 1?'; 'Who paints device 2?'"
+        in decision.reasons[0]
+    )
 
 
 def _tuned(services: Services, run: str) -> str:
