@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from app.api import answers, documents, evaluations, feedback, health, jobs, pairs, products, reader, search
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
-from app.jobs import JobEngine, JobQueue
+from app.job_engine import JobEngine
+from app.jobs import JobQueue
 from app.models import Models
 from app.observability import logger
 from app.settings import Settings
@@ -38,7 +39,8 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         services.search_log.start()
         services.serving.watch()
         engine = JobEngine(services)
-        await run_in_threadpool(engine.start)
+        if settings.serve_jobs:
+            await run_in_threadpool(engine.start)
         queue = JobQueue(services)
         app.state.services, app.state.jobs = services, queue
         warming = threading.Thread(target=_warm_up, args=(services,), name="warm-up")
@@ -46,7 +48,8 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         yield
         await run_in_threadpool(warming.join)  # a thread that loads a model must not outlive the process
         await run_in_threadpool(queue.close)
-        await run_in_threadpool(engine.stop)
+        if settings.serve_jobs:
+            await run_in_threadpool(engine.stop)
         await run_in_threadpool(services.close)
 
     app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from app.answering import Answerer, Event, Turn
 from app.bundles import Bundle
 from app.db.session import Database, migrate, open_engine
+from app.job_views import JobDetails, JobState
 from app.models import Models
 from app.qa.gaps import Gap, find_gaps
 from app.search_log import SearchLog
@@ -48,7 +49,7 @@ class JobView:
 
     id: str
     kind: str
-    state: str
+    state: JobState
     stage: str
     done: int
     total: int
@@ -76,8 +77,24 @@ class Jobs(Protocol):
         """One job; raises `JobNotFound`."""
         ...
 
-    def recent(self, *, limit: int) -> list[JobView]:
-        """The newest jobs first."""
+    def recent(self, *, limit: int, state: JobState | None = None, kind: str | None = None) -> list[JobView]:
+        """The newest jobs first; without a state, those that failed before all others."""
+        ...
+
+    def details(self, job_id: str) -> JobDetails:
+        """The steps of a job and what it logged; raises `JobNotFound`."""
+        ...
+
+    def cancel(self, job_id: str) -> JobView:
+        """End a job before it is done; raises `JobNotFound` or `JobEnded`."""
+        ...
+
+    def retry(self, job_id: str) -> JobView:
+        """Go on with a failed or cancelled job; raises `JobNotFound`, `JobUnderWay` or `JobEnded`."""
+        ...
+
+    def dismiss(self, job_id: str) -> JobView:
+        """Take note of a failed job; raises `JobNotFound`, `JobUnderWay` or `JobEnded`."""
         ...
 
 
