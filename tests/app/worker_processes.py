@@ -1,0 +1,60 @@
+"""Processes that run jobs, for tests that kill them. A fork server has the libraries loaded already."""
+
+import multiprocessing
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+
+from app.job_engine import JobEngine
+from app.settings import Settings
+from app.wiring import build_services
+
+DEADLINE_SECONDS = 300
+
+
+def run_worker(settings: Settings) -> None:
+    """What ``footnote worker`` does, until SIGTERM."""
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: ended.set())
+    services = build_services(settings)
+    engine = JobEngine(services)
+    engine.start()
+    ended.wait()
+    engine.stop()
+    services.close()
+
+
+def run_hanging_worker(settings: Settings) -> None:
+    """A worker that never ends the first step of an ingest."""
+    import app.job_engine
+
+    def hang(run: app.job_engine.Run, _versions: object) -> dict[str, object]:
+        run.step("renew", lambda: time.sleep(DEADLINE_SECONDS))
+        return {}
+
+    app.job_engine.ingest_versions = hang  # type: ignore[assignment]
+    run_worker(settings)
+
+
+@contextmanager
+def worker(settings: Settings, target: Callable[[Settings], None] = run_worker) -> Iterator[BaseProcess]:
+    """A process that runs jobs; it ends with the block, if it was not killed in it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.app.worker_processes"])
+    process = context.Process(target=target, args=(settings,))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.join(DEADLINE_SECONDS)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
