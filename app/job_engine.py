@@ -21,10 +21,20 @@ from app.db.tables import new_id
 from app.job_lock import lock_home
 from app.job_runs import JobRun, JobRuns
 from app.job_watch import JobWatch, Takeover
-from app.jobs import ACTIVE, APPLICATION, ENDED_BADLY, INGEST, PAIRS, QUEUES, WORKFLOWS_VERSION, open_client
+from app.jobs import (
+    ACTIVE,
+    APPLICATION,
+    ENDED_BADLY,
+    INGEST,
+    PAIRS,
+    QUEUES,
+    TUNE_RETRIEVER,
+    WORKFLOWS_VERSION,
+    open_client,
+)
 from app.observability import logger
 from app.wiring import Services
-from app.workflows import Run, build_pairs, ingest_versions
+from app.workflows import Run, build_pairs, ingest_versions, tune_encoder
 
 STOPPING_SECONDS = 120  # longest wait for the steps under way to notice that they must stop
 ORPHANED = timedelta(minutes=1)  # how old a version must be to be an orphan while this process runs
@@ -40,6 +50,7 @@ class Limits(TypedDict, total=False):
 LIMITS: dict[str, Limits] = {
     "work": {"worker_concurrency": 1},
     "pairs": {"global_concurrency": 1},  # a second one would do the same work
+    "tuning": {"global_concurrency": 1},
 }
 
 
@@ -90,9 +101,6 @@ class JobEngine:
         DBOS(config=config)
         self._register()
         DBOS.launch()
-        for queue, limits in LIMITS.items():
-            DBOS.register_queue(queue, polling_interval_sec=0.2, **limits)
-        self._adopt_orphans(timedelta())
         self._watch = JobWatch(
             self._runs,
             lost_runs=self._lost_runs,
@@ -100,6 +108,9 @@ class JobEngine:
             adopt_orphans=lambda: self._adopt_orphans(ORPHANED),
         )
         self._watch.start()
+        for queue, limits in LIMITS.items():
+            DBOS.register_queue(queue, polling_interval_sec=0.2, **limits)
+        self._adopt_orphans(timedelta())
 
     def _register(self) -> None:
         """Make the workflows of `app.workflows` known to the engine, before it is launched."""
@@ -116,6 +127,11 @@ class JobEngine:
                     DBOS.retrieve_workflow(after).get_result()
             with self._run() as run:
                 return build_pairs(run, write)
+
+        @DBOS.workflow(name=TUNE_RETRIEVER)
+        def tune_retriever(options: dict[str, Any]) -> dict[str, Any]:
+            with self._run() as run:
+                return tune_encoder(run, options)
 
     @contextlib.contextmanager
     def _run(self) -> Iterator[Run]:
@@ -179,9 +195,10 @@ class JobEngine:
 
     def stop(self) -> None:
         """Stop taking jobs and wait for the steps under way to end; the rest goes on later or elsewhere."""
-        if self._watch is not None:
+        if not self._runs.stop(seconds=STOPPING_SECONDS):
+            logger().warning("steps_not_ended", seconds=STOPPING_SECONDS)
+        if self._watch is not None:  # until here it gave signs of life
             self._watch.stop()
-        self._runs.stop(seconds=STOPPING_SECONDS)
         DBOS.destroy(destroy_registry=True)
         if self._takeover is not None:
             with contextlib.suppress(SQLAlchemyError):  # the database is gone: they find out by the silence

@@ -4,9 +4,10 @@ Any process can do that, by way of the tables of dbos, which only this module an
 engine runs the work. A workflow is a list of steps whose results are recorded.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 from dbos import DBOS, DBOSClient, WorkflowStatus
 
@@ -22,7 +23,8 @@ APPLICATION = "footnote"
 WORKFLOWS_VERSION = "1"  # a changed list of steps needs a new number: old workflows must not resume in it
 INGEST = "ingest"
 PAIRS = "qa"
-QUEUES = {INGEST: "work", PAIRS: "pairs"}
+TUNE_RETRIEVER = "tune_retriever"
+QUEUES = {INGEST: "work", PAIRS: "pairs", TUNE_RETRIEVER: "tuning"}
 PAGE = 200  # jobs that are read at once where some are filtered out
 
 ACTIVE = ("ENQUEUED", "PENDING", "DELAYED")
@@ -70,6 +72,10 @@ class JobQueue:
             {"workflow_name": kind, "queue_name": QUEUES[kind], "workflow_id": job_id}, *arguments
         )
         return job_id
+
+    def tune_retriever(self, options: Mapping[str, Any]) -> str:
+        """Start tuning the encoder on this home; the job's id. See `app.workflows.tune_encoder`."""
+        return self._enqueue(TUNE_RETRIEVER, dict(options))
 
     def reindex(self) -> str:
         """Start bringing the index up to date; the job's id."""

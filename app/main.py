@@ -8,7 +8,19 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import answers, documents, evaluations, feedback, health, jobs, pairs, products, reader, search
+from app.api import (
+    answers,
+    documents,
+    evaluations,
+    feedback,
+    health,
+    jobs,
+    pairs,
+    products,
+    reader,
+    search,
+    tuning,
+)
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
 from app.job_engine import JobEngine
@@ -57,7 +69,20 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     describe_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(RequestLog)
-    for routes in (documents, search, answers, feedback, pairs, products, evaluations, jobs, health, reader):
+    with_routes = (
+        documents,
+        search,
+        answers,
+        feedback,
+        pairs,
+        products,
+        evaluations,
+        tuning,
+        jobs,
+        health,
+        reader,
+    )
+    for routes in with_routes:
         app.include_router(routes.router)
     return app
 

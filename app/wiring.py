@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -71,6 +71,10 @@ class Jobs(Protocol):
 
     def build_pairs(self, *, write: int | None, after: str | None = None) -> str:
         """Start compiling QA pairs, once the job ``after`` has ended; the job's id."""
+        ...
+
+    def tune_retriever(self, options: Mapping[str, Any]) -> str:
+        """Start tuning the encoder on this home; the job's id."""
         ...
 
     def get(self, job_id: str) -> JobView:

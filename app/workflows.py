@@ -1,7 +1,8 @@
 """What jobs do, as lists of steps: each is recorded when it has ended, and safe to repeat when it has not."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -24,6 +25,8 @@ from retriever.errors import EncoderMismatch
 
 PARSED_AT_ONCE = 16  # documents in one recorded step
 FILTERED_AT_ONCE = 256  # pairs
+LONGEST_STAGE = 20  # characters that its column holds
+REPORTING_SECONDS = 1.0  # between two reports of work that reports at every turn
 WRITTEN_AT_ONCE = 16  # passages that pairs are written from: about a minute on two cores
 
 Versions = Sequence[tuple[str, int]]
@@ -243,3 +246,36 @@ def _pairs_outcome(run: Run, found: int, written: int, index_id: str) -> dict[st
         "pairs": asdict(statistics),
         "index_version": index_id,
     }
+
+
+def tune_encoder(run: Run, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Tune the encoder on this home's pairs and clicks; nothing goes live.
+
+    Args:
+        run: This run.
+        options: ``epochs``, ``batch_size``, ``negatives``, ``learning_rate`` and ``seed``, those that are
+            given; see `finetune.configuration`.
+
+    Returns:
+        ``training_run``, its id.
+    """
+    return {"training_run": run.step("tune", partial(_tune_encoder, run, options))}
+
+
+def _tune_encoder(run: Run, options: Mapping[str, Any]) -> str:
+    from app.learning.retriever import TuneRetriever, tune_retriever  # noqa: PLC0415 - loads the trainer
+    from finetune.configuration import OptimizerConfig, RetrieverConfig  # noqa: PLC0415
+
+    of_optimizer = {key: options[key] for key in ("learning_rate", "seed") if key in options}
+    of_tuning = {key: value for key, value in options.items() if key not in of_optimizer}
+    wanted = TuneRetriever(config=RetrieverConfig(**of_tuning), optimizer=OptimizerConfig(**of_optimizer))
+    reported = float("-inf")
+
+    def report(what: str, done: int, total: int) -> None:
+        nonlocal reported
+        run.check()
+        if time.monotonic() - reported >= REPORTING_SECONDS:
+            reported = time.monotonic()
+            run.report(what.lower()[:LONGEST_STAGE], done, total)
+
+    return tune_retriever(run.services, wanted, report).id

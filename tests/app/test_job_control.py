@@ -23,7 +23,7 @@ from app.settings import Settings
 from app.wiring import JobView, Services, build_services
 from app.workflows import Run
 from tests.app.conftest import Run as RunCommand
-from tests.app.conftest import Upload
+from tests.app.conftest import Upload, Wait
 
 DEADLINE_SECONDS = 120
 
@@ -243,3 +243,14 @@ def test_over_http_and_the_command_line(client: TestClient, upload: Upload, run:
     assert [job["id"] for job in run("jobs", "list", "--state", "succeeded", "--json")] == [job_id]
     with pytest.raises(JobEnded, match=job_id):
         run("jobs", "retry", job_id)
+
+
+def test_tuning_is_a_job_whose_refusal_is_told(client: TestClient, upload: Upload, wait: Wait) -> None:
+    upload("# Pump\n\nThe pump is blue.\n")
+    started = client.post("/v1/training-runs", json={"kind": "retriever", "options": {"epochs": 1}})
+    assert started.status_code == 202, started.text
+    job = wait(started.json()["job_id"])
+    assert (job["kind"], job["state"]) == ("tune_retriever", "failed")
+    assert "example" in job["error"], "there is nothing to learn from"
+    for wrong in ({"kind": "everything"}, {"kind": "retriever", "options": {"epochs": 0}}):
+        assert client.post("/v1/training-runs", json=wrong).status_code == 422

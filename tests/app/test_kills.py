@@ -28,7 +28,7 @@ from retriever.index import open_index
 from tests.app.worker_processes import run_hanging_worker, wait_until, worker
 from tests.conftest import ENCODER, GENERATOR, MODELS
 
-DOCUMENTS = 36
+DOCUMENTS = 24
 SEED = 20_261_129
 
 State = dict[str, Any]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 
+import retriever.sentence_transformer_encoder  # noqa: F401 - once in the fork server, not in every worker
 from app.job_engine import JobEngine
 from app.settings import Settings
 from app.wiring import build_services
@@ -44,7 +45,7 @@ def worker(settings: Settings, target: Callable[[Settings], None] = run_worker) 
     """A process that runs jobs; it ends with the block, if it was not killed in it."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.app.worker_processes"])
-    process = context.Process(target=target, args=(settings,))
+    process = context.Process(target=target, args=(settings,), daemon=True)
     process.start()
     try:
         yield process
