@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from unittest import mock
 
 import retriever.sentence_transformer_encoder  # noqa: F401 - once in the fork server, not in every worker
 from app.job_engine import JobEngine
 from app.settings import Settings
 from app.wiring import build_services
+from app.workflows import Run
 
 DEADLINE_SECONDS = 300
 
@@ -30,14 +32,12 @@ def run_worker(settings: Settings) -> None:
 
 def run_hanging_worker(settings: Settings) -> None:
     """A worker that never ends the first step of an ingest."""
-    import app.job_engine
 
-    def hang(run: app.job_engine.Run, _versions: object) -> dict[str, object]:
+    def hang(run: Run, _versions: object) -> None:
         run.step("renew", lambda: time.sleep(DEADLINE_SECONDS))
-        return {}
 
-    app.job_engine.ingest_versions = hang  # type: ignore[assignment]
-    run_worker(settings)
+    with mock.patch("app.job_engine.ingest_versions", hang):
+        run_worker(settings)
 
 
 @contextmanager
