@@ -13,16 +13,8 @@ from generator.errors import ServerUnavailable
 
 T = TypeVar("T")
 
-PAUSES_SECONDS = (
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-    15.0,
-    30.0,
-    60.0,
-    60.0,
-)  # three minutes in all, then the work has failed
+PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0)
+"""Three minutes in all: longer than a restart of the database. Then the work has failed."""
 
 _BUSY_FILES = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE}
 _BUSY_SQLITE = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN")

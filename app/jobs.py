@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from dbos import DBOS, DBOSClient, WorkflowStatus
+from dbos import DBOS, DBOSClient, WorkflowStatus, error
 
 from app.db.jobs import Progress, get_log, get_progress
 from app.db.session import migration_lock
@@ -168,13 +168,16 @@ class JobQueue:
             raise JobUnderWay(job_id, state)
         if state == "succeeded":
             raise JobEnded(job_id, state)
+        try:
+            self._client.rewind_workflow(
+                job_id,
+                start_step=self._first_undone(workflow),
+                application_version=WORKFLOWS_VERSION,
+                queue_name=QUEUES[workflow.name],
+            )
+        except error.DBOSException as refused:  # somebody was quicker
+            raise JobUnderWay(job_id, self.get(job_id).state) from refused
         self._client.update_workflow_attributes(job_id, {_DISMISSED: False}, merge=True)
-        self._client.rewind_workflow(
-            job_id,
-            start_step=self._first_undone(workflow),
-            application_version=WORKFLOWS_VERSION,
-            queue_name=QUEUES[workflow.name],
-        )
         return self.get(job_id)
 
     def _first_undone(self, workflow: WorkflowStatus) -> int:
@@ -234,7 +237,13 @@ def _view(workflow: WorkflowStatus, progress: Progress) -> JobView:
         stage=progress.stage,
         done=progress.done,
         total=progress.total,
-        error=None if workflow.error is None else str(workflow.error),
+        error=_error(workflow),
         result=workflow.output,
         created_at=datetime.fromtimestamp((workflow.created_at or 0) / 1000, tz=UTC),
     )
+
+
+def _error(workflow: WorkflowStatus) -> str | None:
+    if workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        return "too many processes died while they ran it; see their logs, mend what it was, and retry it"
+    return None if workflow.error is None else str(workflow.error)
