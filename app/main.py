@@ -20,10 +20,12 @@ from app.api import (
     reader,
     releases,
     search,
+    tuning,
 )
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
-from app.jobs import JobEngine, JobQueue
+from app.job_engine import JobEngine
+from app.jobs import JobQueue
 from app.models import Models
 from app.observability import logger
 from app.settings import Settings
@@ -50,7 +52,8 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         services.search_log.start()
         services.serving.watch()
         engine = JobEngine(services)
-        await run_in_threadpool(engine.start)
+        if settings.serve_jobs:
+            await run_in_threadpool(engine.start)
         queue = JobQueue(services)
         app.state.services, app.state.jobs = services, queue
         warming = threading.Thread(target=_warm_up, args=(services,), name="warm-up")
@@ -58,7 +61,8 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         yield
         await run_in_threadpool(warming.join)  # a thread that loads a model must not outlive the process
         await run_in_threadpool(queue.close)
-        await run_in_threadpool(engine.stop)
+        if settings.serve_jobs:
+            await run_in_threadpool(engine.stop)
         await run_in_threadpool(services.close)
 
     app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)
@@ -66,9 +70,21 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     describe_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(RequestLog)
-    for routes in (documents, search, answers, feedback, pairs, products):
-        app.include_router(routes.router)
-    for routes in (evaluations, releases, jobs, health, reader):
+    with_routes = (
+        documents,
+        search,
+        answers,
+        feedback,
+        pairs,
+        products,
+        evaluations,
+        releases,
+        tuning,
+        jobs,
+        health,
+        reader,
+    )
+    for routes in with_routes:
         app.include_router(routes.router)
     return app
 

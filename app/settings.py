@@ -91,6 +91,14 @@ class Settings(BaseSettings):
         default=True, description="Keep every release that an answer on record was made with."
     )
     kept_indexes: int = Field(default=2, ge=1, description="Index versions kept beside the live one.")
+    serve_jobs: bool = Field(
+        default=True, description="Whether the server runs jobs too; false where footnote worker does."
+    )
+    worker_silence_seconds: int = Field(
+        default=20,
+        ge=2,
+        description="Seconds without a sign of a process after which another takes its jobs over.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod
@@ -122,6 +130,11 @@ class Settings(BaseSettings):
         On SQLite a file of its own, so that the bookkeeping of jobs never waits for a writer of data.
         """
         return self.database_url or f"sqlite:///{(self.home / 'jobs.db').resolve()}"
+
+    @property
+    def shares_jobs(self) -> bool:
+        """Whether any number of processes may run jobs; on SQLite one process has them to itself."""
+        return not self.database.startswith("sqlite")
 
     @property
     def blobs_folder(self) -> Path:

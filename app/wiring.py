@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from app.answering import Answerer, Event, Turn
 from app.bundles import Bundle
 from app.db.session import Database, migrate, open_engine
+from app.job_views import JobDetails, JobState
 from app.models import Models
 from app.qa.gaps import Gap, find_gaps
 from app.search_log import SearchLog
@@ -48,7 +49,7 @@ class JobView:
 
     id: str
     kind: str
-    state: str
+    state: JobState
     stage: str
     done: int
     total: int
@@ -77,15 +78,35 @@ class Jobs(Protocol):
         ...
 
     def promote(self, release_id: str, gate: Any, *, reason: str | None) -> str:
-        """Start promoting a release, after ``gate`` (`app.workflows.GateOptions`) or, if None, without."""
+        """Start promoting a release; ``gate`` is `app.model_workflows.GateOptions`, or None to pass it by."""
+        ...
+
+    def tune_retriever(self, options: Mapping[str, Any]) -> str:
+        """Start tuning the encoder on this home; the job's id."""
         ...
 
     def get(self, job_id: str) -> JobView:
         """One job; raises `JobNotFound`."""
         ...
 
-    def recent(self, *, limit: int) -> list[JobView]:
-        """The newest jobs first."""
+    def recent(self, *, limit: int, state: JobState | None = None, kind: str | None = None) -> list[JobView]:
+        """The newest jobs first; without a state, those that failed before all others."""
+        ...
+
+    def details(self, job_id: str) -> JobDetails:
+        """The steps of a job and what it logged; raises `JobNotFound`."""
+        ...
+
+    def cancel(self, job_id: str) -> JobView:
+        """End a job before it is done; raises `JobNotFound` or `JobEnded`."""
+        ...
+
+    def retry(self, job_id: str) -> JobView:
+        """Go on with a failed or cancelled job; raises `JobNotFound`, `JobUnderWay` or `JobEnded`."""
+        ...
+
+    def dismiss(self, job_id: str) -> JobView:
+        """Take note of a failed job; raises `JobNotFound`, `JobUnderWay` or `JobEnded`."""
         ...
 
 

@@ -5,23 +5,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from app.db.document_views import get_outcomes
 from app.db.documents import renew_versions_cut_otherwise
 from app.db.jobs import set_progress
 from app.db.pair_work import unread_versions
 from app.db.pairs import count_pairs
-from app.db.releases import ReleaseNotFound, get_release
-from app.evaluations.questions import pair_questions
 from app.indexing import ReleaseMoved, build_live_index
 from app.ingesting import cut_name, embed_missing, parse_version, record_near_duplicates
-from app.observability import logger
 from app.qa.extraction import EXTRACTOR, extract_pairs
 from app.qa.filtering import PairFilter, count_new
 from app.qa.writing import count_unwritten, write_next_pairs
-from app.release_gate import DRAWN_BY, gate_release
-from app.releases import create_release, promote
 from app.wiring import Services
 from generator.errors import Stopped
 from retriever.encoder import Encoder
@@ -29,19 +24,9 @@ from retriever.errors import EncoderMismatch
 
 PARSED_AT_ONCE = 16  # documents in one recorded step
 FILTERED_AT_ONCE = 256  # pairs
-STAGE_LETTERS = 20  # that the database keeps of a stage's name
 WRITTEN_AT_ONCE = 16  # passages that pairs are written from: about a minute on two cores
 
 Versions = Sequence[tuple[str, int]]
-
-
-class GateOptions(TypedDict):
-    """How the gate is asked: of which held-out pairs, what must rise by how much, how many answers."""
-
-    pairs: Literal["dev", "test"]
-    main: str | None
-    margin: float
-    answers: int
 
 
 class Stopping(BaseException):
@@ -74,10 +59,6 @@ class Run:
         self.check()
         with self.services.database.writing() as session:
             set_progress(session, self.job_id, stage, done, total)
-
-    def report_briefly(self, stage: str, done: int, total: int) -> None:
-        """The same for stages whose names are sentences."""
-        self.report(stage[:STAGE_LETTERS], done, total)
 
 
 def _now() -> datetime:
@@ -250,86 +231,6 @@ def _write(run: Run, most: int, written: int, wanted: int | None) -> int:
         )
     except Stopped:
         raise Stopping from None
-
-
-def make_release(run: Run, encoder: str | None, generator: str | None, note: str) -> dict[str, Any]:
-    """Record a candidate with an index of its own.
-
-    Args:
-        run: This run.
-        encoder: A reference; None for the configured one.
-        generator: The same for the generator.
-        note: What it is, for people.
-
-    Returns:
-        ``release_id``.
-    """
-    settings = run.services.settings
-    named = {"encoder": encoder or settings.encoder, "generator": generator or settings.generator}
-    release_id = run.job_id.replace("job_", "rel_", 1)  # so that a repeated step makes no second one
-
-    def create() -> str:
-        with run.services.database.reading() as session, contextlib.suppress(ReleaseNotFound):
-            return get_release(session, release_id).id
-        return create_release(
-            run.services,
-            settings.model_copy(update=named),
-            note=note,
-            progress=run.report_briefly,
-            release_id=release_id,
-        ).id
-
-    return {"release_id": run.step("release", create)}
-
-
-def promote_release(
-    run: Run, release_id: str, gate: GateOptions | None, reason: str | None
-) -> dict[str, Any]:
-    """Let the gate decide on a release, and make it live if it passes.
-
-    Args:
-        run: This run.
-        release_id: The release.
-        gate: How it is asked; None to pass it by.
-        reason: Why; needed where the gate is passed by.
-
-    Returns:
-        ``promoted``, and the ``gate``'s decision; None where it was passed by.
-    """
-    services, decision = run.services, None
-    if gate is not None:
-        decision = run.step("gate", partial(_ask_gate, run, release_id, gate))
-        if not decision["passed"]:
-            return {"promoted": False, "gate": decision}
-
-    def make_live() -> None:
-        promote(
-            services,
-            release_id,
-            detail={"reason": reason},
-            forced=gate is None,
-            progress=run.report_briefly,
-        )
-
-    run.step("promote", make_live)
-    return {"promoted": True, "gate": decision}
-
-
-def _ask_gate(run: Run, release_id: str, gate: GateOptions) -> dict[str, Any]:
-    services = run.services
-    decision = gate_release(
-        services,
-        services,
-        release_id,
-        pair_questions(services.database, services.settings, gate["pairs"]),
-        main=gate["main"],
-        margin=gate["margin"],
-        most_answers=gate["answers"],
-        seed=DRAWN_BY,
-        progress=run.report_briefly,
-        say=lambda text: logger().info("gate", said=text),
-    )
-    return asdict(decision)
 
 
 def _pairs_outcome(run: Run, found: int, written: int, index_id: str) -> dict[str, Any]:

@@ -87,7 +87,14 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         return
     address = request.getfixturevalue("postgres_server")
     with _database(address, f"test_{abs(hash(str(tmp_path)))}") as url:
-        yield Settings(home=home, models=MODELS, encoder=ENCODER, generator=GENERATOR, database_url=url)
+        yield Settings(
+            home=home,
+            models=MODELS,
+            encoder=ENCODER,
+            generator=GENERATOR,
+            database_url=url,
+            worker_silence_seconds=3,
+        )
 
 
 class _database:  # noqa: N801 - used like a function

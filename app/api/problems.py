@@ -10,7 +10,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from app.catalogue import ModelUnavailable
@@ -25,6 +26,7 @@ from app.db.releases import ReleaseNotFound, ReleaseRetired
 from app.db.searches import SearchNotFound
 from app.db.training_runs import TrainingRunNotFound
 from app.ingesting import UploadTooLarge
+from app.job_views import JobEnded, JobUnderWay
 from app.models import ReleaseDamaged
 from app.releases import NothingToRollBack
 from app.searching import ProductUnknown
@@ -50,6 +52,8 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     NothingToRollBack: (409, "nothing-to-roll-back"),
     ReleaseRetired: (409, "release-retired"),
     ReleaseDamaged: (503, "release-damaged"),
+    JobUnderWay: (409, "job-under-way"),
+    JobEnded: (409, "job-ended"),
     UploadTooLarge: (413, "upload-too-large"),
     UnsupportedType: (415, "unsupported-type"),
     EmptyFile: (422, "empty-file"),
@@ -69,6 +73,8 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     GeneratorError: (503, "generator-unavailable"),
     RetrieverError: (503, "index-unavailable"),
     OperationalError: (503, "database-unavailable"),
+    InterfaceError: (503, "database-unavailable"),
+    PoolTimeout: (503, "database-unavailable"),
 }
 DETAILS = {  # where the error's own words are the database's
     "database-unavailable": "the database does not answer; try again, or run: footnote doctor",
@@ -90,8 +96,8 @@ class Problem(BaseModel):
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of a route, for its OpenAPI description."""
     schema = {"$ref": "#/components/schemas/Problem"}
-    names = {404: "There is none of this id.", 409: "Not as things are now.", 413: "Over the limit."}
-    names |= {415: "Nothing reads this type."}
+    names = {404: "There is none of this id.", 413: "Over the limit."}
+    names |= {409: "The state that it is in does not allow that.", 415: "Nothing reads this type."}
     names |= {422: "The request can't be taken as it is.", 503: "Not ready, or too busy; try again later."}
     return {
         status: {"description": names[status], "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -150,7 +156,7 @@ def _known_error(_request: Request | None, error: Exception) -> JSONResponse:
     if isinstance(error, IngestError):
         extra["reason"] = error.reason
     response = problem(status, kind, DETAILS.get(kind, str(error)), **extra)
-    if isinstance(error, NotReady | Busy | OperationalError):
+    if isinstance(error, NotReady | Busy) or kind == "database-unavailable":
         response.headers["Retry-After"] = "5"
     return response
 

@@ -1,20 +1,19 @@
-"""``/v1/releases`` and ``/v1/training-runs``: what answers, how another takes its place, what was tuned."""
+"""``/v1/releases``: what answers, and how another takes its place."""
 
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.dependencies import UsesJobs, UsesServices
 from app.api.jobs import JobStarted
 from app.api.problems import described
 from app.db.releases import get_release, list_events, list_releases
-from app.db.training_runs import get_run, list_runs
 from app.releases import roll_back
 
-router = APIRouter(prefix="/v1", tags=["releases"])
+router = APIRouter(prefix="/v1/releases", tags=["releases"])
 
 Reference = Annotated[
     str | None,
@@ -108,35 +107,14 @@ class RollbackRequest(BaseModel):
     reason: Reason = None
 
 
-class TrainingRunShown(BaseModel):
-    """A model that was tuned here, or is being tuned; ``report`` is its manifest."""
-
-    model_config = ConfigDict(from_attributes=True)
-    id: str = Field(examples=["trn_3f2a9c0d11e24b6f8a7c5d90"])
-    created_at: datetime
-    ended_at: datetime | None
-    kind: str = Field(description="retriever, reranker, generator or joint")
-    state: str = Field(description="running, done or failed")
-    base: str
-    fingerprint: str | None
-    report: dict[str, Any]
-    error: str | None
-
-
-class TrainingRunList(BaseModel):
-    """The newest training runs first."""
-
-    training_runs: list[TrainingRunShown]
-
-
-@router.get("/releases")
+@router.get("")
 def list_all(services: UsesServices) -> ReleaseList:
     """Every release, and which is live."""
     with services.database.reading() as session:
         return ReleaseList(releases=[ReleaseListed.model_validate(one) for one in list_releases(session)])
 
 
-@router.post("/releases", status_code=202, responses=described(422))
+@router.post("", status_code=202, responses=described(422))
 def create(wanted: NewReleaseRequest, jobs: UsesJobs) -> JobStarted:
     """Start recording a candidate with an index of its own; nothing goes live."""
     return JobStarted(
@@ -144,7 +122,7 @@ def create(wanted: NewReleaseRequest, jobs: UsesJobs) -> JobStarted:
     )
 
 
-@router.post("/releases/rollback", responses=described(404, 409, 422, 503))
+@router.post("/rollback", responses=described(404, 409, 422, 503))
 def go_back(wanted: RollbackRequest, services: UsesServices) -> ReleaseResponse:
     """Go back to a former release with its newest index; servers follow within seconds."""
     back = roll_back(
@@ -153,7 +131,7 @@ def go_back(wanted: RollbackRequest, services: UsesServices) -> ReleaseResponse:
     return read(back.id, services)
 
 
-@router.get("/releases/{release_id}", responses=described(404, 422))
+@router.get("/{release_id}", responses=described(404, 422))
 def read(release_id: str, services: UsesServices) -> ReleaseResponse:
     """One release with its gate's decision and all that happened to it."""
     with services.database.reading() as session:
@@ -162,27 +140,10 @@ def read(release_id: str, services: UsesServices) -> ReleaseResponse:
     return ReleaseResponse.model_validate(asdict(release) | {"events": events})
 
 
-@router.post("/releases/{release_id}/promote", status_code=202, responses=described(404, 422))
+@router.post("/{release_id}/promote", status_code=202, responses=described(404, 422))
 def promote(release_id: str, wanted: PromotionRequest, services: UsesServices, jobs: UsesJobs) -> JobStarted:
     """Start asking the gate; the release goes live if it passes. The job's result has the decision."""
     with services.database.reading() as session:
         get_release(session, release_id)
     gate = wanted.model_dump(include={"pairs", "main", "margin", "answers"})
     return JobStarted(job_id=jobs.promote(release_id, None if wanted.force else gate, reason=wanted.reason))
-
-
-@router.get("/training-runs", responses=described(422))
-def list_training_runs(
-    services: UsesServices, limit: Annotated[int, Query(ge=1, le=500)] = 50
-) -> TrainingRunList:
-    """The newest training runs."""
-    with services.database.reading() as session:
-        found = list_runs(session, limit=limit)
-    return TrainingRunList(training_runs=[TrainingRunShown.model_validate(one) for one in found])
-
-
-@router.get("/training-runs/{run_id}", responses=described(404, 422))
-def read_training_run(run_id: str, services: UsesServices) -> TrainingRunShown:
-    """One training run with its manifest."""
-    with services.database.reading() as session:
-        return TrainingRunShown.model_validate(get_run(session, run_id))

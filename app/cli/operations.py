@@ -1,9 +1,7 @@
-"""``footnote serve``, ``models``, ``jobs`` and ``doctor``."""
+"""``footnote serve``, ``models`` and ``doctor``."""
 
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -13,13 +11,7 @@ from app.diagnosis import Level, diagnose
 from app.model_folders import model_folder, open_model
 from app.settings import load_settings
 
-if TYPE_CHECKING:
-    from app.wiring import Jobs
-
-T = TypeVar("T")
-
 models = typer.Typer(help="The models that Footnote knows, and those that are here.", no_args_is_help=True)
-jobs = typer.Typer(help="Work in the background.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -34,7 +26,7 @@ def serve(
     """Serve HTTP until interrupted. --json prints the address as JSON before serving."""
     import uvicorn  # noqa: PLC0415
 
-    from app.jobs import ensure_engine_is_free  # noqa: PLC0415
+    from app.job_lock import ensure_jobs_are_free  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
     from app.models import fetch_models  # noqa: PLC0415
 
@@ -42,7 +34,8 @@ def serve(
     host, port = host or settings.host, settings.port if port is None else port
     with progress_bars() as progress:
         fetch_models(settings, progress)
-    ensure_engine_is_free(settings)
+    if settings.serve_jobs:
+        ensure_jobs_are_free(settings)
     if json:
         print_json({"address": f"http://{host}:{port}"})
     else:
@@ -100,41 +93,6 @@ def fetch_models_command(
     else:
         rows = [(model.reference, model.fingerprint, model.folder) for model in fetched]
         print_table("Models", ("name", "fingerprint", "folder"), rows)
-
-
-def _read_jobs(read: Callable[["Jobs"], T]) -> T:
-    """Ask the queue something; nothing is run."""
-    from app.jobs import JobQueue  # noqa: PLC0415 - loads the parsers
-    from app.wiring import build_services  # noqa: PLC0415
-
-    services = build_services(load_settings())
-    with closing(JobQueue(services)) as queue:
-        answer = read(queue)
-    services.close()
-    return answer
-
-
-@jobs.command("list")
-def list_jobs(limit: Annotated[int, typer.Option(min=1, max=500)] = 20, json: AsJson = False) -> None:
-    """The newest jobs."""
-    found = _read_jobs(lambda queue: queue.recent(limit=limit))
-    if json:
-        print_json([asdict(job) for job in found])
-        return
-    rows = [
-        (j.id, j.kind, j.state, f"{j.stage} {j.done}/{j.total}", j.created_at, j.error or "") for j in found
-    ]
-    print_table("Jobs", ("id", "kind", "state", "progress", "created", "error"), rows)
-
-
-@jobs.command("show")
-def show_job(job_id: str, json: AsJson = False) -> None:
-    """One job: state, progress, result and error."""
-    job = _read_jobs(lambda queue: queue.get(job_id))
-    if json:
-        print_json(asdict(job))
-    else:
-        print_table(job.id, ("", ""), [(name, value) for name, value in asdict(job).items() if name != "id"])
 
 
 def doctor(json: AsJson = False) -> None:

@@ -11,6 +11,7 @@ from app.cli import (
     documents,
     evaluation,
     generators,
+    jobs,
     operations,
     pairs,
     products,
@@ -48,7 +49,8 @@ tuning.tune.command("joint")(generators.joint)
 app.add_typer(tuning.tune, name="tune")
 app.add_typer(releases.release, name="release")
 app.add_typer(operations.models, name="models")
-app.add_typer(operations.jobs, name="jobs")
+app.add_typer(jobs.jobs, name="jobs")
+app.command()(jobs.worker)
 app.command()(operations.doctor)
 
 
@@ -57,7 +59,8 @@ def main() -> None:
     expected = _expected_errors()
     calm_idle_threads()
     try:
-        configure_logging("warning" if "serve" not in sys.argv[1:2] else load_settings().log_level)
+        serves = sys.argv[1:2] in (["serve"], ["worker"])
+        configure_logging(load_settings().log_level if serves else "warning")
         app()
     except KeyboardInterrupt:
         err.print("\ninterrupted; a job that was under way goes on at the next start", highlight=False)
@@ -76,7 +79,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from app.db.releases import ReleaseNotFound, ReleaseRetired  # noqa: PLC0415
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
     from app.evaluations.drafts import DraftsUnusable  # noqa: PLC0415
-    from app.jobs import EngineElsewhere  # noqa: PLC0415
+    from app.job_lock import EngineElsewhere  # noqa: PLC0415
+    from app.job_views import JobEnded, JobUnderWay  # noqa: PLC0415
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
     from app.models import ReleaseDamaged  # noqa: PLC0415
     from app.releases import NothingToRollBack  # noqa: PLC0415
@@ -108,6 +112,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         RetrieverError,
         documents.JobFailed,
         EngineElsewhere,
+        JobEnded,
+        JobUnderWay,
         SQLAlchemyError,
         SuiteInvalid,
         TrainingRunNotFound,

@@ -190,14 +190,22 @@ def renew_versions_cut_otherwise(session: Session, cut: str, *, now: datetime) -
     return renewed
 
 
-def pending_versions(session: Session) -> list[tuple[str, int]]:
-    """Document id and version of everything that waits to be parsed, oldest first."""
-    rows = session.execute(
+def pending_versions(session: Session, *, before: datetime | None = None) -> list[tuple[str, int]]:
+    """Document id and version of everything that waits to be parsed, oldest first.
+
+    Args:
+        session: The session.
+        before: Only versions that were stored before this time.
+    """
+    query = (
         select(DocumentVersion.document_id, DocumentVersion.version)
         .join(Document, Document.id == DocumentVersion.document_id)
         .where(DocumentVersion.state == State.PENDING, Document.deleted_at.is_(None))
         .order_by(DocumentVersion.created_at, DocumentVersion.document_id)
     )
+    if before is not None:
+        query = query.where(DocumentVersion.created_at <= before)
+    rows = session.execute(query)
     return [(row.document_id, row.version) for row in rows]
 
 

@@ -17,13 +17,17 @@ BUSY_TIMEOUT_MILLISECONDS = 30_000
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for SQLite or PostgreSQL, with SQLite set up for readers beside one writer."""
+    """An engine for SQLite or PostgreSQL, with SQLite set up for readers beside one writer.
+
+    Its errors tell no parameters: these may be the text of documents, and a job's error is shown.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        address = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(address, pool_pre_ping=True, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed)
+    engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediately)
     return engine

@@ -303,13 +303,36 @@ class EvaluationRun(Base):
 
 
 class JobProgress(Base):
-    """How far a job is within its stage; its state and result are kept by the job engine."""
+    """How far a job is within its stage, and its step under way; state and result are the job engine's."""
 
     __tablename__ = "job_progress"
     job_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     stage: Mapped[str] = mapped_column(String(20))
     done: Mapped[int] = mapped_column()
     total: Mapped[int] = mapped_column()
+    step: Mapped[str | None] = mapped_column(String(40))
+    step_began_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class JobLog(Base):
+    """A line that a job logged: an event and its fields, never the text of a document."""
+
+    __tablename__ = "job_log"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(String(40), index=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    level: Mapped[str] = mapped_column(String(10))
+    event: Mapped[str] = mapped_column(String(80))
+    fields: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class JobWorker(Base):
+    """A process that runs jobs of a PostgreSQL database; ``seen_at`` is by the clock of the database."""
+
+    __tablename__ = "job_workers"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    seen_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class Answer(Base):

@@ -17,7 +17,9 @@ from app.cli.documents import ingest_files, wait_for
 from app.db.documents import pending_versions
 from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
 from app.ingesting import accept_upload
-from app.jobs import EngineElsewhere, JobEngine, JobQueue
+from app.job_engine import JobEngine
+from app.job_lock import EngineElsewhere
+from app.jobs import JobQueue
 from app.models import Models
 from app.settings import Settings
 from app.wiring import JobNotFound, Services, build_services
