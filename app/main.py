@@ -8,7 +8,22 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import answers, documents, evaluations, feedback, health, jobs, pairs, products, reader, search
+from app.api import (
+    answers,
+    documents,
+    evaluations,
+    feedback,
+    health,
+    jobs,
+    keys,
+    pairs,
+    products,
+    reader,
+    search,
+)
+from app.api.access import describe_access
+from app.api.access_control import AccessControl
+from app.api.headers import SecurityHeaders
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
 from app.jobs import JobEngine, JobQueue
@@ -52,10 +67,26 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)
     add_problem_handlers(app)
     describe_problems(app)
+    describe_access(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
+    app.add_middleware(AccessControl, settings=settings)
     app.add_middleware(RequestLog)
-    for routes in (documents, search, answers, feedback, pairs, products, evaluations, jobs, health, reader):
-        app.include_router(routes.router)
+    app.add_middleware(SecurityHeaders)
+    routes = (
+        documents,
+        search,
+        answers,
+        feedback,
+        pairs,
+        products,
+        evaluations,
+        jobs,
+        keys,
+        health,
+        reader,
+    )
+    for one in routes:
+        app.include_router(one.router)
     return app
 
 

@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException
 
 from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
-from app.db.documents import DocumentNotFound
+from app.db.api_keys import KeyInvalid, KeyNotFound, ProductRefused
+from app.db.documents import AddressTaken, DocumentNotFound
 from app.db.evaluation_runs import EvaluationNotFound
 from app.db.interactions import CitationNotFound, PassageNotShown
 from app.db.pair_reviews import EvidenceInvalid
@@ -41,6 +42,9 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     PairNotFound: (404, "qa-pair-not-found"),
     EvaluationNotFound: (404, "evaluation-not-found"),
     JobNotFound: (404, "job-not-found"),
+    KeyNotFound: (404, "key-not-found"),
+    ProductRefused: (403, "product-refused"),
+    AddressTaken: (409, "address-taken"),
     UploadTooLarge: (413, "upload-too-large"),
     UnsupportedType: (415, "unsupported-type"),
     EmptyFile: (422, "empty-file"),
@@ -49,6 +53,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     ProductUnknown: (422, "unknown-product"),
     AliasTaken: (422, "alias-taken"),
     LabelsInvalid: (422, "invalid-labels"),
+    KeyInvalid: (422, "invalid-key"),
     PassageNotShown: (422, "passage-not-shown"),
     CitationNotFound: (422, "unknown-citation"),
     PromptTooLong: (422, "prompt-too-long"),
@@ -65,7 +70,12 @@ DETAILS = {  # where the error's own words are the database's
     "database-unavailable": "the database does not answer; try again, or run: footnote doctor",
     "invalid-request": "the database can't take a value of this request; check it for odd characters",
 }
-HTTP_TYPES = {404: "no-such-address", 405: "method-not-allowed", 413: "upload-too-large"}
+HTTP_TYPES = {
+    404: "no-such-address",
+    405: "method-not-allowed",
+    408: "too-slow",
+    413: "upload-too-large",
+}
 
 
 class Problem(BaseModel):
@@ -81,7 +91,8 @@ class Problem(BaseModel):
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of a route, for its OpenAPI description."""
     schema = {"$ref": "#/components/schemas/Problem"}
-    names = {404: "There is none of this id.", 413: "Over the limit.", 415: "Nothing reads this type."}
+    names = {404: "There is none of this id.", 409: "The address is that of another document."}
+    names |= {413: "Over the limit.", 415: "Nothing reads this type."}
     names |= {422: "The request can't be taken as it is.", 503: "Not ready, or too busy; try again later."}
     return {
         status: {"description": names[status], "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -102,18 +113,22 @@ def describe_problems(app: FastAPI) -> None:
     app.openapi = with_problems  # type: ignore[method-assign]
 
 
-def problem(status: int, kind: str, detail: str, **extra: object) -> JSONResponse:
+def problem(
+    status: int, kind: str, detail: str, *, retry_after: int | None = None, **extra: object
+) -> JSONResponse:
     """A problem document.
 
     Args:
         status: HTTP status.
         kind: Stable last part of its type.
         detail: What was wrong and what to do, for a person.
+        retry_after: Seconds after which the same request may go well; None for no such promise.
         extra: Further members for programs.
     """
     title = kind.replace("-", " ").capitalize()
     body = {"type": TYPE_PREFIX + kind, "title": title, "status": status, "detail": detail, **extra}
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+    headers = None if retry_after is None else {"Retry-After": str(retry_after)}
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -139,10 +154,8 @@ def _known_error(_request: Request | None, error: Exception) -> JSONResponse:
         extra["known_products"] = list(error.known)
     if isinstance(error, IngestError):
         extra["reason"] = error.reason
-    response = problem(status, kind, DETAILS.get(kind, str(error)), **extra)
-    if isinstance(error, NotReady | Busy | OperationalError):
-        response.headers["Retry-After"] = "5"
-    return response
+    retry_after = 5 if isinstance(error, NotReady | Busy | OperationalError) else None
+    return problem(status, kind, DETAILS.get(kind, str(error)), retry_after=retry_after, **extra)
 
 
 def _invalid_request(_request: Request, error: Exception) -> JSONResponse:
