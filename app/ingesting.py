@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -60,6 +60,7 @@ def accept_upload(
     uri: str | None,
     title: str | None,
     product: str | None,
+    allowed_products: Collection[str] | None = None,
     now: datetime,
 ) -> Stored:
     """Store a file's bytes and record the document, still to be parsed.
@@ -72,9 +73,11 @@ def accept_upload(
         uri: The document's address; without one, an address made from the content.
         title: Overrides the document's own title.
         product: Name of its product, made if it is new.
+        allowed_products: Ids of the only products that the uploader may see; None for all.
         now: Time of the upload.
 
     Raises:
+        AddressTaken: If a document that the uploader may not see has the address.
         UploadTooLarge: Over ``max_upload_bytes``.
         IngestError: EmptyFile or UnsupportedType, with the file's name; nothing is stored.
     """
@@ -87,20 +90,23 @@ def accept_upload(
     except IngestError as error:
         raise type(error)(f"{name!r}: {error}") from error
     digest = _store_bytes(settings.blobs_folder, data)
+    place = (
+        digest[:16] if allowed_products is None else f"{product}/{digest[:16]}"
+    )  # tells of no twin elsewhere
     upload = Upload(
         sha256=digest,
         size_bytes=len(data),
         name=name,
-        uri=uri or f"upload:{digest[:16]}/{name}",
+        uri=uri or f"upload:{place}/{name}",
         title=title,
         product=product,
     )
     try:
         with database.writing() as session:
-            return store_upload(session, upload, now=now)
+            return store_upload(session, upload, allowed_products=allowed_products, now=now)
     except IntegrityError:  # another upload made the same document or product first: now it is there
         with database.writing() as session:
-            return store_upload(session, upload, now=now)
+            return store_upload(session, upload, allowed_products=allowed_products, now=now)
 
 
 def blob_path(blobs: Path, sha256: str) -> Path:

@@ -15,6 +15,7 @@ from app.api import (
     feedback,
     health,
     jobs,
+    keys,
     pairs,
     products,
     reader,
@@ -22,6 +23,9 @@ from app.api import (
     search,
     tuning,
 )
+from app.api.access import describe_access
+from app.api.access_control import AccessControl
+from app.api.headers import SecurityHeaders
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
 from app.job_engine import JobEngine
@@ -35,6 +39,22 @@ DESCRIPTION = (
     "Answers questions from an organisation's own documents. Every sentence of an answer carries a "
     "citation whose `start` and `end` are offsets into `GET /v1/documents/{id}/text`, counted in Unicode "
     "code points. Errors are `application/problem+json`."
+)
+
+ROUTES = (
+    documents,
+    search,
+    answers,
+    feedback,
+    pairs,
+    products,
+    evaluations,
+    releases,
+    tuning,
+    jobs,
+    keys,
+    health,
+    reader,
 )
 
 
@@ -68,23 +88,12 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)
     add_problem_handlers(app)
     describe_problems(app)
+    describe_access(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
+    app.add_middleware(AccessControl, settings=settings)
     app.add_middleware(RequestLog)
-    with_routes = (
-        documents,
-        search,
-        answers,
-        feedback,
-        pairs,
-        products,
-        evaluations,
-        releases,
-        tuning,
-        jobs,
-        health,
-        reader,
-    )
-    for routes in with_routes:
+    app.add_middleware(SecurityHeaders)
+    for routes in ROUTES:
         app.include_router(routes.router)
     return app
 

@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     evidence_tokens: int = Field(default=900, ge=100, description="Most tokens of evidence in the prompt.")
     answer_tokens: int = Field(default=200, ge=16, le=4096, description="Most tokens of one answer.")
     waiting_answers: int = Field(default=16, ge=1, le=32, description="Most questions answered or waiting.")
+    requests_per_minute: int = Field(
+        default=12_000, ge=1, description="Most requests of a key, or of an address without one."
+    )
+    answers_per_minute: int = Field(default=3_000, ge=1, description="Of these, most that ask for an answer.")
+    waiting_requests: int = Field(default=200, ge=1, description="Most requests under way at once.")
     approve_authored: float = Field(
         default=0.0, ge=0, description="Least quality of pairs from documents to approve unseen; >1 never."
     )

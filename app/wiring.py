@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -163,7 +163,14 @@ class Services:
         """The index that answers now; see `bundle`."""
         return self.bundle().live
 
-    def search(self, question: str, *, k: int, products: Sequence[str] | None = None) -> Found:
+    def search(
+        self,
+        question: str,
+        *,
+        k: int,
+        products: Sequence[str] | None = None,
+        allowed_products: Collection[str] | None = None,
+    ) -> Found:
         """The passages that fit a question best; see `app.searching.find_passages`."""
         bundle = self.bundle()
         models = bundle.lineup.models
@@ -174,12 +181,18 @@ class Services:
             question,
             k=k,
             products=products,
+            allowed_products=allowed_products,
             config=models.search_config,
             reranker=models.reranker,
         )
 
     def stream_answer(
-        self, question: str, *, products: Sequence[str] | None = None, conversation: Sequence[Turn] = ()
+        self,
+        question: str,
+        *,
+        products: Sequence[str] | None = None,
+        allowed_products: Collection[str] | None = None,
+        conversation: Sequence[Turn] = (),
     ) -> Iterator[Event]:
         """Answer a question, sentence by checked sentence; see `app.answering.Answerer.stream`.
 
@@ -202,21 +215,38 @@ class Services:
                 reranker=models.reranker,
                 release=bundle.lineup.release,
             )
-            yield from answerer.stream(bundle.live, question, products=products, conversation=conversation)
+            yield from answerer.stream(
+                bundle.live,
+                question,
+                products=products,
+                allowed_products=allowed_products,
+                conversation=conversation,
+            )
         finally:
             self._asking.release()
 
     def ask(
-        self, question: str, *, products: Sequence[str] | None = None, conversation: Sequence[Turn] = ()
+        self,
+        question: str,
+        *,
+        products: Sequence[str] | None = None,
+        allowed_products: Collection[str] | None = None,
+        conversation: Sequence[Turn] = (),
     ) -> dict[str, Any]:
         """Answer a question; the whole answer, as ``POST /v1/answers`` gives it."""
-        *_, last = self.stream_answer(question, products=products, conversation=conversation)
+        *_, last = self.stream_answer(
+            question, products=products, allowed_products=allowed_products, conversation=conversation
+        )
         return last.data
 
-    def gaps(self, *, limit: int) -> list[Gap]:
+    def gaps(self, *, limit: int, allowed_products: Collection[str] | None = None) -> list[Gap]:
         """What readers ask and the documents do not answer; see `app.qa.gaps.find_gaps`."""
         return find_gaps(
-            self.database, self.encoder, lambda question, k: self.search(question, k=k), limit=limit
+            self.database,
+            self.encoder,
+            lambda question, k: self.search(question, k=k, allowed_products=allowed_products),
+            limit=limit,
+            allowed_products=allowed_products,
         )
 
     def warm_up(self) -> None:

@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException
 
 from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
-from app.db.documents import DocumentNotFound
+from app.db.api_keys import KeyInvalid, KeyNotFound, ProductRefused
+from app.db.documents import AddressTaken, DocumentNotFound
 from app.db.evaluation_runs import EvaluationNotFound
 from app.db.interactions import CitationNotFound, PassageNotShown
 from app.db.pair_reviews import EvidenceInvalid
@@ -54,6 +55,9 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     ReleaseDamaged: (503, "release-damaged"),
     JobUnderWay: (409, "job-under-way"),
     JobEnded: (409, "job-ended"),
+    KeyNotFound: (404, "key-not-found"),
+    ProductRefused: (403, "product-refused"),
+    AddressTaken: (409, "address-taken"),
     UploadTooLarge: (413, "upload-too-large"),
     UnsupportedType: (415, "unsupported-type"),
     EmptyFile: (422, "empty-file"),
@@ -62,6 +66,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     ProductUnknown: (422, "unknown-product"),
     AliasTaken: (422, "alias-taken"),
     LabelsInvalid: (422, "invalid-labels"),
+    KeyInvalid: (422, "invalid-key"),
     PassageNotShown: (422, "passage-not-shown"),
     CitationNotFound: (422, "unknown-citation"),
     PromptTooLong: (422, "prompt-too-long"),
@@ -80,7 +85,12 @@ DETAILS = {  # where the error's own words are the database's
     "database-unavailable": "the database does not answer; try again, or run: footnote doctor",
     "invalid-request": "the database can't take a value of this request; check it for odd characters",
 }
-HTTP_TYPES = {404: "no-such-address", 405: "method-not-allowed", 413: "upload-too-large"}
+HTTP_TYPES = {
+    404: "no-such-address",
+    405: "method-not-allowed",
+    408: "too-slow",
+    413: "upload-too-large",
+}
 
 
 class Problem(BaseModel):
@@ -118,18 +128,22 @@ def describe_problems(app: FastAPI) -> None:
     app.openapi = with_problems  # type: ignore[method-assign]
 
 
-def problem(status: int, kind: str, detail: str, **extra: object) -> JSONResponse:
+def problem(
+    status: int, kind: str, detail: str, *, retry_after: int | None = None, **extra: object
+) -> JSONResponse:
     """A problem document.
 
     Args:
         status: HTTP status.
         kind: Stable last part of its type.
         detail: What was wrong and what to do, for a person.
+        retry_after: Seconds after which the same request may go well; None for no such promise.
         extra: Further members for programs.
     """
     title = kind.replace("-", " ").capitalize()
     body = {"type": TYPE_PREFIX + kind, "title": title, "status": status, "detail": detail, **extra}
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+    headers = None if retry_after is None else {"Retry-After": str(retry_after)}
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -155,10 +169,9 @@ def _known_error(_request: Request | None, error: Exception) -> JSONResponse:
         extra["known_products"] = list(error.known)
     if isinstance(error, IngestError):
         extra["reason"] = error.reason
-    response = problem(status, kind, DETAILS.get(kind, str(error)), **extra)
-    if isinstance(error, NotReady | Busy) or kind == "database-unavailable":
-        response.headers["Retry-After"] = "5"
-    return response
+    again = isinstance(error, NotReady | Busy) or kind == "database-unavailable"
+    retry_after = 5 if again else None
+    return problem(status, kind, DETAILS.get(kind, str(error)), retry_after=retry_after, **extra)
 
 
 def _invalid_request(_request: Request, error: Exception) -> JSONResponse:

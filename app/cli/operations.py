@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.catalogue import CATALOGUE, ModelUnavailable
+from app.cli.keys import show_key
 from app.cli.output import end_at_once, out, print_json, print_table, progress_bars
 from app.diagnosis import Level, diagnose
 from app.model_folders import model_folder, open_model
@@ -23,24 +24,34 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; FOOTNOTE_PORT if not given.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Serve HTTP until interrupted. --json prints the address as JSON before serving."""
+    """Serve HTTP until interrupted. --json prints the address as JSON before serving.
+
+    Where other machines reach the address and no key was ever made, an administrator's is, and printed once.
+    """
     import uvicorn  # noqa: PLC0415
 
+    from app.api.access_control import make_key_if_needed  # noqa: PLC0415
     from app.job_lock import ensure_jobs_are_free  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
     from app.models import fetch_models  # noqa: PLC0415
 
     settings = load_settings()
-    host, port = host or settings.host, settings.port if port is None else port
+    given = {"host": host, "port": port}
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     with progress_bars() as progress:
         fetch_models(settings, progress)
     if settings.serve_jobs:
         ensure_jobs_are_free(settings)
+    issued, address = make_key_if_needed(settings), f"http://{settings.host}:{settings.port}"
     if json:
-        print_json({"address": f"http://{host}:{port}"})
+        print_json({"address": address} | ({} if issued is None else {"administrator_key": issued.token}))
     else:
-        out.print(f"Serving on http://{host}:{port} (documentation at /docs); Ctrl-C ends", highlight=False)
-    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
+        if issued is not None:
+            show_key(issued)
+        out.print(f"Serving on {address} (documentation at /docs); Ctrl-C ends", highlight=False)
+    uvicorn.run(
+        create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False
+    )
     end_at_once(0)
 
 

@@ -12,6 +12,7 @@ from app.cli import (
     evaluation,
     generators,
     jobs,
+    keys,
     operations,
     pairs,
     products,
@@ -51,6 +52,7 @@ app.add_typer(releases.release, name="release")
 app.add_typer(operations.models, name="models")
 app.add_typer(jobs.jobs, name="jobs")
 app.command()(jobs.worker)
+app.add_typer(keys.keys, name="keys")
 app.command()(operations.doctor)
 
 
@@ -72,6 +74,7 @@ def main() -> None:
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     """What says for itself what is wrong and what to do; anything else is a defect."""
+    from app.db.api_keys import KeyInvalid, KeyNotFound  # noqa: PLC0415
     from app.db.evaluation_runs import EvaluationNotFound  # noqa: PLC0415
     from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
     from app.db.pairs import PairNotFound  # noqa: PLC0415
@@ -107,6 +110,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         EvidenceInvalid,
         ProductUnknown,
         AliasTaken,
+        KeyInvalid,
+        KeyNotFound,
         LabelsInvalid,
         GeneratorError,
         RetrieverError,

@@ -339,7 +339,8 @@ class Answer(Base):
     """The record of one answer.
 
     ``response`` is the answer as it was given, with the versions of what made it; ``asked`` holds what it
-    takes to do it again: products, conversation, evidence, and the sentences that were dropped.
+    takes to do it again: products, conversation, evidence, and the sentences that were dropped. ``products``
+    holds the ids of the only products that it may rest on, sorted and joined by spaces; null for all.
     """
 
     __tablename__ = "answers"
@@ -349,6 +350,28 @@ class Answer(Base):
     status: Mapped[str] = mapped_column(String(10))
     response: Mapped[dict[str, Any]] = mapped_column(JSON)
     asked: Mapped[dict[str, Any]] = mapped_column(JSON)
+    products: Mapped[str | None] = mapped_column(Text)
+
+
+class ApiKey(Base):
+    """What a program or person shows to be let in; the token itself is not stored.
+
+    ``prefix`` is the part of the token that lists show. ``role`` is one of `app.db.api_keys.Role`.
+    ``products`` holds the ids of the only products that the key may see; null for all. Keys are revoked,
+    never removed: a service that had a key once asks for one for ever.
+    """
+
+    __tablename__ = "api_keys"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    prefix: Mapped[str] = mapped_column(String(16), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    role: Mapped[str] = mapped_column(String(10))
+    products: Mapped[list[str] | None] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_used_at: Mapped[datetime | None] = mapped_column(Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Release(Base):
