@@ -21,6 +21,13 @@ LONGEST_FIELD = 200  # characters of a kept line's text fields
 _OWN_FIELDS = {"timestamp", "level", "event", "job_id"}  # have columns of their own
 
 
+class StepFailed(Exception):
+    """A step failed for good, in the words of what it failed with.
+
+    It stands for that error because it is recorded: not every error can be read back by another process.
+    """
+
+
 class JobRun:
     """One run of a job in this process: after a crash or a retry, another one goes on.
 
@@ -51,7 +58,7 @@ class JobRun:
 
         Raises:
             Stopping: If the run is to end.
-            Exception: The failure, if it is permanent or does not pass.
+            StepFailed: If the failure is permanent or does not pass.
         """
         with (
             self._steps.counted(),
@@ -62,7 +69,7 @@ class JobRun:
                 return retry_temporary(lambda: self._begin(name, work), pause=self._pause, failed=_tell_retry)
             except Exception as error:
                 logger().error("step_failed", reason=type(error).__name__, temporary=is_temporary(error))
-                raise
+                raise StepFailed(str(error) or type(error).__name__) from error
             finally:
                 self.flush()
 

@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Request
 from starlette.routing import compile_path
 
 from app.api.problems import MEDIA_TYPE
-from app.db.api_keys import EVERYTHING, Access, Role
+from app.db.api_keys import Access, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +100,7 @@ def find_rule(method: str, path: str) -> Rule:
 
 
 def _access(request: Request) -> Access:
-    access: Access = getattr(request.state, "access", EVERYTHING)
+    access: Access = request.state.access  # set by AccessControl, or nothing gets here
     return access
 
 

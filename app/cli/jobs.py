@@ -58,11 +58,8 @@ def _with_queue(use: Callable[["Jobs"], T]) -> T:
     from app.jobs import JobQueue  # noqa: PLC0415 - loads the parsers
     from app.wiring import build_services  # noqa: PLC0415
 
-    services = build_services(load_settings())
-    with closing(JobQueue(services)) as queue:
-        answer = use(queue)
-    services.close()
-    return answer
+    with closing(build_services(load_settings())) as services, closing(JobQueue(services)) as queue:
+        return use(queue)
 
 
 def _row(job: "JobView") -> tuple[object, ...]:
