@@ -9,12 +9,13 @@ to repeat.
 import contextlib
 import fcntl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import IO, Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, WorkflowStatus
 
+from app.db.deletions import name_sha256
 from app.db.documents import pending_versions
 from app.db.jobs import Progress, get_progress
 from app.db.session import migration_lock
@@ -31,7 +32,10 @@ PAIRS = "qa"
 QUEUES = {INGEST: "work", PAIRS: "pairs"}  # one job at a time in each: uploads never wait for pairs
 STOPPING_SECONDS = 120  # longest wait for the step under way to notice that it must stop
 
+READ_AT_ONCE = 200  # records of jobs
+
 _ACTIVE = ("ENQUEUED", "PENDING", "DELAYED")
+_ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 _STATES = {
     "ENQUEUED": "waiting",
     "DELAYED": "waiting",
@@ -50,11 +54,7 @@ class JobQueue:
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
-        with migration_lock(services.database.engine, services.settings.home):
-            DBOS.migrate(services.settings.jobs_database)
-        self._client = DBOSClient(
-            system_database_url=services.settings.jobs_database, application_name=APPLICATION
-        )
+        self._client = _open_client(services)
 
     def ingest(self, versions: Versions) -> str:
         """Start parsing, embedding and indexing document versions; the job's id."""
@@ -109,6 +109,67 @@ class JobQueue:
     def close(self) -> None:
         """Give back the database's connections."""
         self._client.destroy()
+
+
+class EndedJobs:
+    """The records of jobs that have ended: see `app.deletion.purging.JobRecords`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def naming(self, wanted: Collection[str]) -> dict[str, set[str]]:
+        """Job to those of some document ids and checksums of addresses that its result names."""
+        found: dict[str, set[str]] = {}
+        if not wanted:
+            return found
+        with _client_of(self._services) as client:
+            for workflow in _ended(client):
+                strings = set(_strings(workflow.output))
+                here = (strings | {name_sha256(one) for one in strings}).intersection(wanted)
+                if here:
+                    found[workflow.workflow_id] = here
+        return found
+
+    def forget(self, job_ids: Collection[str]) -> None:
+        """Remove the records of ended jobs, with those of their steps."""
+        if not job_ids:
+            return
+        with _client_of(self._services) as client:
+            client.delete_workflows(list(job_ids))
+
+
+@contextlib.contextmanager
+def _client_of(services: Services) -> Iterator[DBOSClient]:
+    client = _open_client(services)
+    try:
+        yield client
+    finally:
+        client.destroy()
+
+
+def _open_client(services: Services) -> DBOSClient:
+    with migration_lock(services.database.engine, services.settings.home):
+        DBOS.migrate(services.settings.jobs_database)
+    return DBOSClient(system_database_url=services.settings.jobs_database, application_name=APPLICATION)
+
+
+def _ended(client: DBOSClient) -> Iterator[WorkflowStatus]:
+    begin = 0
+    while some := client.list_workflows(status=list(_ENDED), limit=READ_AT_ONCE, offset=begin):
+        yield from some
+        begin += len(some)
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Every string in what JSON may hold."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _strings(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _strings(one)
 
 
 def _view(workflow: WorkflowStatus, progress: Progress) -> JobView:
@@ -237,6 +298,7 @@ class _Workflows:
             job_id=str(DBOS.workflow_id),
             step=self._step,
             is_stopping=self._stopping.is_set,
+            jobs=EndedJobs(self._services),
         )
 
     def _step(self, name: str, work: Callable[[], Any]) -> Any:

@@ -8,7 +8,19 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import answers, documents, evaluations, feedback, health, jobs, pairs, products, reader, search
+from app.api import (
+    answers,
+    deletions,
+    documents,
+    evaluations,
+    feedback,
+    health,
+    jobs,
+    pairs,
+    products,
+    reader,
+    search,
+)
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
 from app.jobs import JobEngine, JobQueue
@@ -54,7 +66,19 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     describe_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(RequestLog)
-    for routes in (documents, search, answers, feedback, pairs, products, evaluations, jobs, health, reader):
+    for routes in (
+        documents,
+        deletions,
+        search,
+        answers,
+        feedback,
+        pairs,
+        products,
+        evaluations,
+        jobs,
+        health,
+        reader,
+    ):
         app.include_router(routes.router)
     return app
 

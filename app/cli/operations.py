@@ -9,7 +9,7 @@ import typer
 
 from app.catalogue import CATALOGUE, ModelUnavailable
 from app.cli.output import end_at_once, out, print_json, print_table, progress_bars
-from app.diagnosis import Level, diagnose
+from app.diagnosis import Level, diagnose, diagnose_deletions
 from app.model_folders import model_folder, open_model
 from app.settings import load_settings
 
@@ -137,9 +137,14 @@ def show_job(job_id: str, json: AsJson = False) -> None:
         print_table(job.id, ("", ""), [(name, value) for name, value in asdict(job).items() if name != "id"])
 
 
-def doctor(json: AsJson = False) -> None:
+def doctor(
+    deletions: Annotated[
+        bool, typer.Option("--deletions", help="Look into every place for deleted documents instead.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
     """What is installed, which models and index are live, what is wrong and how to mend it."""
-    findings = diagnose(load_settings())
+    findings = diagnose_deletions(load_settings()) if deletions else diagnose(load_settings())
     if json:
         print_json([asdict(finding) for finding in findings])
     else:

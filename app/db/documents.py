@@ -1,5 +1,6 @@
 """Documents and their versions: storing uploads, reading, deleting."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -238,6 +239,17 @@ def delete_document(session: Session, document_id: str, *, now: datetime) -> Non
     session.execute(
         delete(NearDuplicate).where(
             or_(NearDuplicate.first_id == document_id, NearDuplicate.second_id == document_id)
+        )
+    )
+
+
+def lock_live(session: Session, document_ids: Collection[str]) -> set[str]:
+    """Those of some documents that are not deleted, and can't be before this transaction ends."""
+    return set(
+        session.scalars(
+            select(Document.id)
+            .where(Document.id.in_(document_ids), Document.deleted_at.is_(None))
+            .with_for_update(read=True)
         )
     )
 
