@@ -14,7 +14,7 @@ from app.db.indexes import forget_index
 from app.db.remains import Found, Sought, bytes_in_use, owners
 from app.db.session import Database
 from app.evaluations.drafts import FILE as DRAFTS
-from app.evaluations.drafts import DraftStore
+from app.evaluations.drafts import DraftStore, DraftsUnusable
 from app.ingesting import blob_path
 from app.learning.retrieval import LOCK, TRAINING_INDEX
 from app.settings import Settings
@@ -140,10 +140,14 @@ def remove_drafts(settings: Settings) -> None:
 
 
 def _count_drafts(settings: Settings, deletions: Iterable[DeletionView]) -> Counter[str]:
+    """Drafts from before each deletion; a file that can't be read may hold one."""
     if not (settings.home / "evaluations" / DRAFTS).exists():
         return Counter()
-    with closing(_open_drafts(settings)) as drafts:
-        return Counter({one.id: drafts.count_before(one.requested_at) for one in deletions})
+    try:
+        with closing(_open_drafts(settings)) as drafts:
+            return Counter({one.id: drafts.count_before(one.requested_at) for one in deletions})
+    except DraftsUnusable:
+        return Counter(one.id for one in deletions)
 
 
 def _open_drafts(settings: Settings) -> DraftStore:

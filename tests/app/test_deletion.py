@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from fastapi.testclient import TestClient
 from sqlalchemy import MetaData, select
 
+from app.cli.program import app
 from app.db.deletions import DeletionNotFound, Place
 from app.db.documents import DocumentNotFound
 from app.db.evaluation_runs import add_evaluation
@@ -138,7 +138,7 @@ def test_a_deleted_document_is_hidden_at_once_and_gone_after_the_next_build(
     jobs = {"workflow_status", "operation_outputs"} if on_server else set()
     assert before | jobs <= tables_with_secret(services)
     files = {"drafts.sqlite", "vocab.index.json"} | (set() if on_server else {"footnote.db", "jobs.db"})
-    assert files <= files_with_secret(settings.home)
+    assert files <= {name.removesuffix("-wal") for name in files_with_secret(settings.home)}
     with closing(build_services(settings, models)) as other:  # another server on the same database
         assert SECRET in str(other.search(QUESTION, k=5))
         started = client.delete(address)
@@ -161,8 +161,7 @@ def test_a_deleted_document_is_hidden_at_once_and_gone_after_the_next_build(
     assert tables_with_secret(services) == set()
     assert files_with_secret(settings.home) == set()
     assert diagnose_deletions(settings)[0].level is Level.FINE
-    kept = client.get(f"/v1/answers/{used.answer_id}").json()
-    assert (kept["status"], kept["citations"]) == ("answered", [])
+    assert client.get(f"/v1/answers/{used.answer_id}").json()["citations"] == []
     assert client.post("/v1/search", json={"question": "kettle"}).json()["hits"]
 
 
@@ -181,16 +180,15 @@ def check_hidden(client: TestClient, used: Used) -> None:
 
 def test_the_command_line_deletes_and_shows_the_receipt(run: Run, tmp_path: Path) -> None:
     (tmp_path / "guide.md").write_text(GUIDE)
-    run("ingest", str(tmp_path / "guide.md"), "--json")
+    run("ingest", str(tmp_path / "guide.md"))
     with closing(build_services(load_settings())) as services, services.database.reading() as session:
         document_id = session.scalars(select(Document.id)).one()
     receipt = run("documents", "delete", document_id, "--json")
     assert (receipt["document_id"], receipt["state"]) == (document_id, "open")
     with pytest.raises(DocumentNotFound, match=document_id):
         run("documents", "delete", document_id)
-    with pytest.raises(typer.Exit):
-        run("doctor", "--deletions")
-    run("reindex", "--json")
+    assert app(["doctor", "--deletions"], standalone_mode=False) == 1  # it waits for the build
+    run("reindex")
     assert run("deletions", "show", receipt["id"], "--json")["state"] == "complete"
     assert "complete" in run("deletions", "list")
     (finding,) = run("doctor", "--deletions", "--json")
