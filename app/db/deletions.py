@@ -174,7 +174,7 @@ def _open(
     return row.id
 
 
-def _count(session: Session, query: Select[tuple[str]]) -> int:
+def _count(session: Session, query: Select[str]) -> int:
     return session.scalar(select(func.count()).select_from(query.subquery())) or 0
 
 

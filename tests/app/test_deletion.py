@@ -135,7 +135,7 @@ def test_a_deleted_document_is_hidden_at_once_and_gone_after_the_next_build(
     settings, address = services.settings, f"/v1/documents/{used.document_id}"
     before = {"documents", "document_versions", "qa_pairs", "qa_events", "answers", "evaluation_runs"}
     on_server = settings.database_url is not None
-    jobs = {"workflow_status", "operation_outputs"} if on_server else set()
+    jobs = {"operation_outputs"} if on_server else set()
     assert before | jobs <= tables_with_secret(services)
     files = {"drafts.sqlite", "vocab.index.json"} | (set() if on_server else {"footnote.db", "jobs.db"})
     assert files <= {name.removesuffix("-wal") for name in files_with_secret(settings.home)}
