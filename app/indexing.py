@@ -72,7 +72,7 @@ def build_live_index(
     Raises:
         ReleaseMoved: If a release with another encoder is live.
     """
-    with _one_build(settings):
+    with one_build(settings):
         with database.reading() as session:
             _check_release(live_vectors(session), encoder)
             current = _if_current(live_index(session), corpus_sha256(session), settings, encoder)
@@ -106,7 +106,7 @@ def build_release_index(
 
     Searches do not use it. Verified as in `build_live_index`.
     """
-    with _one_build(settings):
+    with one_build(settings):
         with database.reading() as session:
             newest = newest_index(session, encoder.fingerprint)
             current = _if_current(newest, corpus_sha256(session), settings, encoder)
@@ -120,7 +120,7 @@ def build_release_index(
 
 
 @contextmanager
-def _one_build(settings: Settings) -> Iterator[None]:
+def one_build(settings: Settings) -> Iterator[None]:
     """One build at a time in a home, whichever process makes it: each removes what others left."""
     settings.home.mkdir(parents=True, exist_ok=True)
     with _building, (settings.home / "indexes.lock").open("w") as lock:

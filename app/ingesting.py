@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.db.documents import State, Stored, Upload, store_upload
+from app.db.documents import State, Stored, Upload, lock_live, store_upload
 from app.db.pair_evidence import refresh_evidence
 from app.db.passages import (
     ParsedVersion,
@@ -103,10 +103,12 @@ def accept_upload(
     )
     try:
         with database.writing() as session:
-            return store_upload(session, upload, allowed_products=allowed_products, now=now)
+            stored = store_upload(session, upload, allowed_products=allowed_products, now=now)
     except IntegrityError:  # another upload made the same document or product first: now it is there
         with database.writing() as session:
-            return store_upload(session, upload, allowed_products=allowed_products, now=now)
+            stored = store_upload(session, upload, allowed_products=allowed_products, now=now)
+    _store_bytes(settings.blobs_folder, data)  # a purge may have removed them before they were on record
+    return stored
 
 
 def blob_path(blobs: Path, sha256: str) -> Path:
@@ -149,10 +151,13 @@ def parse_version(
 ) -> State:
     """Parse a version's bytes and store its passages, or why that can't be done; safe to repeat.
 
-    QA pairs that rest on an older version move to this one, or go stale, in the same transaction.
+    QA pairs that rest on an older version move to this one, or go stale, in the same transaction. Of a
+    document that was deleted meanwhile nothing is stored.
     """
     with database.reading() as session:
-        row = session.get_one(DocumentVersion, (document_id, version))
+        row = session.get(DocumentVersion, (document_id, version))
+        if row is None:  # the document was deleted, and is purged already
+            return State.FAILED
         name, sha256, given_title = row.name, row.sha256, row.given_title
     try:
         data = blob_path(settings.blobs_folder, sha256).read_bytes()
@@ -174,6 +179,8 @@ def parse_version(
         cut=cut_name(encoder, settings),
     )
     with database.writing() as session:
+        if not lock_live(session, [document_id]):
+            return State.FAILED
         replace_passages(session, document_id, version, parsed, passages)
         refresh_evidence(session, document_id, version, document.text, now=now())
     return State.READY
@@ -181,7 +188,8 @@ def parse_version(
 
 def _fail(database: Database, document_id: str, version: int, error: str) -> State:
     with database.writing() as session:
-        mark_failed(session, document_id, version, error)
+        if lock_live(session, [document_id]):
+            mark_failed(session, document_id, version, error)
     return State.FAILED
 
 
@@ -250,11 +258,13 @@ def embed_missing(
                 break
             texts = [contextual_text(view.title, view.heading_path, view.text) for view in views]
             vectors = encoder.encode_passages(texts)
-            cached = {
-                view.embedding_sha256: np.ascontiguousarray(vector, dtype="<f4").tobytes()
-                for view, vector in zip(views, vectors, strict=True)
-            }
             with database.writing() as session:
+                kept = lock_live(session, {view.document_id for view in views})
+                cached = {
+                    view.embedding_sha256: np.ascontiguousarray(vector, dtype="<f4").tobytes()
+                    for view, vector in zip(views, vectors, strict=True)
+                    if view.document_id in kept
+                }
                 add_embeddings(session, encoder.fingerprint, cached)
             done += len(views)
         report(done, total)

@@ -19,6 +19,7 @@ from app.db.documents import pending_versions
 from app.db.session import migration_lock
 from app.db.tables import new_id
 from app.job_lock import lock_home
+from app.job_records import EndedJobs
 from app.job_runs import JobRun, JobRuns
 from app.job_watch import JobWatch, Takeover
 from app.jobs import (
@@ -156,6 +157,7 @@ class JobEngine:
                 job_id=begun.job_id,
                 step=lambda name, work: DBOS.run_step({"name": name}, lambda: begun.step(name, work)),
                 is_stopping=begun.is_stopping,
+                jobs=EndedJobs(self._services),
             )
 
     def _running_workers(self) -> set[str]:

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import (
     answers,
+    deletions,
     documents,
     evaluations,
     feedback,
@@ -43,6 +44,7 @@ DESCRIPTION = (
 
 ROUTES = (
     documents,
+    deletions,
     search,
     answers,
     feedback,

@@ -49,6 +49,8 @@ RULES: Mapping[str, Rule] = {  # docs/access.md says the same to people, and a t
     "GET /v1/documents": UPLOAD,
     "GET /v1/documents/{document_id}": UPLOAD,
     "DELETE /v1/documents/{document_id}": UPLOAD,
+    "GET /v1/deletions": UPLOAD_ALL,
+    "GET /v1/deletions/{deletion_id}": UPLOAD_ALL,
     "GET /v1/jobs": UPLOAD_ALL,
     "GET /v1/jobs/{job_id}": UPLOAD_ALL,
     "POST /v1/jobs/{job_id}/cancel": UPLOAD_ALL,

@@ -11,9 +11,9 @@ from app.api.dependencies import UsesJobs, UsesServices
 from app.api.fields import MAX_NUMBER, NotBlank, storable
 from app.api.problems import described
 from app.db.api_keys import product_for
+from app.db.deletions import request_deletion
 from app.db.document_views import get_document, list_documents
-from app.db.documents import Outcome, check_document, delete_document, get_text
-from app.db.pair_evidence import remove_document_evidence
+from app.db.documents import Outcome, check_document, get_text
 from app.ingesting import accept_upload
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -59,6 +59,13 @@ class DocumentList(BaseModel):
 
     documents: list[DocumentResponse]
     next: str | None
+
+
+class DeletionStarted(BaseModel):
+    """A document that is deleted, and where its receipt is."""
+
+    document_id: str
+    deletion_id: str
 
 
 class TextResponse(BaseModel):
@@ -153,10 +160,13 @@ def read_text(
     return TextResponse(document_id=document_id, version=number, text=text)
 
 
-@router.delete("/{document_id}", status_code=204, responses=described(404, 422))
-def delete(document_id: str, services: UsesServices, access: UsesAccess) -> None:
-    """Take a document and the QA pairs that rest on it alone out of search and answers at once."""
+@router.delete("/{document_id}", status_code=202, responses=described(404, 422))
+def delete(document_id: str, services: UsesServices, access: UsesAccess) -> DeletionStarted:
+    """Take a document and the QA pairs that rest on it out of search and answers at once.
+
+    The next index build removes it from every other place; ``GET /v1/deletions/{id}`` is the receipt.
+    """
     with services.database.writing() as session:
         check_document(session, document_id, allowed_products=access.products)
-        delete_document(session, document_id, now=datetime.now(UTC))
-        remove_document_evidence(session, document_id)
+        deletion_id = request_deletion(session, document_id, now=datetime.now(UTC))
+    return DeletionStarted(document_id=document_id, deletion_id=deletion_id)

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
 from app.db.api_keys import KeyInvalid, KeyNotFound, ProductRefused
+from app.db.deletions import DeletionNotFound
 from app.db.documents import AddressTaken, DocumentNotFound
 from app.db.evaluation_runs import EvaluationNotFound
 from app.db.interactions import CitationNotFound, PassageNotShown
@@ -44,6 +45,7 @@ TYPE_PREFIX = "urn:footnote:problem:"
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
     AnswerNotFound: (404, "answer-not-found"),
     DocumentNotFound: (404, "document-not-found"),
+    DeletionNotFound: (404, "deletion-not-found"),
     SearchNotFound: (404, "search-not-found"),
     PairNotFound: (404, "qa-pair-not-found"),
     EvaluationNotFound: (404, "evaluation-not-found"),

@@ -8,7 +8,7 @@ import typer
 from app.catalogue import CATALOGUE, ModelUnavailable
 from app.cli.keys import show_key
 from app.cli.output import end_at_once, out, print_json, print_table, progress_bars
-from app.diagnosis import Level, diagnose
+from app.diagnosis import Level, diagnose, diagnose_deletions
 from app.model_folders import model_folder, open_model
 from app.settings import load_settings
 
@@ -106,9 +106,14 @@ def fetch_models_command(
         print_table("Models", ("name", "fingerprint", "folder"), rows)
 
 
-def doctor(json: AsJson = False) -> None:
+def doctor(
+    deletions: Annotated[
+        bool, typer.Option("--deletions", help="Look into every place for deleted documents instead.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
     """What is installed, which models and index are live, what is wrong and how to mend it."""
-    findings = diagnose(load_settings())
+    findings = diagnose_deletions(load_settings()) if deletions else diagnose(load_settings())
     if json:
         print_json([asdict(finding) for finding in findings])
     else:

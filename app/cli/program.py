@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
 from app.cli import (
+    deletions,
     documents,
     evaluation,
     generators,
@@ -39,6 +40,8 @@ app = typer.Typer(
 app.command()(operations.serve)
 app.command()(documents.ingest)
 app.command()(documents.reindex)
+app.add_typer(deletions.documents, name="documents")
+app.add_typer(deletions.deletions, name="deletions")
 app.command()(questions.ask)
 app.command()(questions.search)
 app.add_typer(evaluation.evaluate, name="evaluate")
@@ -75,6 +78,8 @@ def main() -> None:
 def _expected_errors() -> tuple[type[Exception], ...]:
     """What says for itself what is wrong and what to do; anything else is a defect."""
     from app.db.api_keys import KeyInvalid, KeyNotFound  # noqa: PLC0415
+    from app.db.deletions import DeletionNotFound  # noqa: PLC0415
+    from app.db.documents import DocumentNotFound  # noqa: PLC0415
     from app.db.evaluation_runs import EvaluationNotFound  # noqa: PLC0415
     from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
     from app.db.pairs import PairNotFound  # noqa: PLC0415
@@ -103,6 +108,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         NameModelMissing,
         NotReady,
         JobNotFound,
+        DocumentNotFound,
+        DeletionNotFound,
         PairNotFound,
         EvaluationNotFound,
         NotComparable,

@@ -148,9 +148,16 @@ class VersionOutcome:
 
 
 def get_outcomes(session: Session, versions: Sequence[tuple[str, int]]) -> list[VersionOutcome]:
-    """What became of these versions, in the order given; ``error`` is None where all went well."""
-    found = (session.get_one(DocumentVersion, version) for version in versions)
-    return [VersionOutcome(document_id=row.document_id, name=row.name, error=row.error) for row in found]
+    """What became of these versions, in the order given; ``error`` is None where all went well.
+
+    Those of documents that were purged meanwhile are left out.
+    """
+    found = (session.get(DocumentVersion, version) for version in versions)
+    return [
+        VersionOutcome(document_id=row.document_id, name=row.name, error=row.error)
+        for row in found
+        if row is not None
+    ]
 
 
 def document_uris(session: Session) -> dict[str, str]:

@@ -283,6 +283,17 @@ def delete_document(session: Session, document_id: str, *, now: datetime) -> Non
     )
 
 
+def lock_live(session: Session, document_ids: Collection[str]) -> set[str]:
+    """Those of some documents that are not deleted, and can't be before this transaction ends."""
+    return set(
+        session.scalars(
+            select(Document.id)
+            .where(Document.id.in_(document_ids), Document.deleted_at.is_(None))
+            .with_for_update(read=True)
+        )
+    )
+
+
 def deleted_documents(session: Session, *, since: datetime) -> frozenset[str]:
     """Ids of documents deleted at or after a moment: what the index of that moment must not show."""
     return frozenset(session.scalars(select(Document.id).where(Document.deleted_at >= since)))

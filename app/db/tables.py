@@ -427,5 +427,23 @@ class LiveRelease(Base):
     release_id: Mapped[str | None] = mapped_column(ForeignKey("releases.id"))
 
 
+class Deletion(Base):
+    """The receipt of a document's deletion; open while ``completed_at`` is null.
+
+    ``places`` says of every place what was there and when it went, see `app.db.deletions.Place`.
+    ``fingerprints`` is what it takes to look for the document again: ids and checksums, never text.
+    ``learnt_by`` names the training runs that may have learnt from it.
+    """
+
+    __tablename__ = "deletions"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    document_id: Mapped[str] = mapped_column(String(40), unique=True)
+    requested_at: Mapped[datetime] = mapped_column(Moment)
+    completed_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    places: Mapped[dict[str, Any]] = mapped_column(JSON)
+    fingerprints: Mapped[dict[str, Any]] = mapped_column(JSON)
+    learnt_by: Mapped[list[str]] = mapped_column(JSON)
+
+
 LIVE = Document.deleted_at.is_(None)
 Index("uq_documents_live_uri", Document.uri, unique=True, sqlite_where=LIVE, postgresql_where=LIVE)
