@@ -21,6 +21,7 @@ from app.db.session import migration_lock
 from app.db.tables import new_id
 from app.observability import logger
 from app.settings import Settings
+from app.sync_workflow import sync_source
 from app.wiring import JobNotFound, JobView, Services
 from app.workflows import Run, Stopping, Versions, build_pairs, ingest_versions
 
@@ -28,7 +29,12 @@ APPLICATION = "footnote"
 WORKFLOWS_VERSION = "1"  # a changed list of steps needs a new number: old workflows must not resume in it
 INGEST = "ingest"
 PAIRS = "qa"
-QUEUES = {INGEST: "work", PAIRS: "pairs"}  # one job at a time in each: uploads never wait for pairs
+SYNC = "sync"
+QUEUES = {
+    INGEST: "work",
+    PAIRS: "pairs",
+    SYNC: "syncs",
+}  # one job at a time in each: uploads never wait for pairs
 STOPPING_SECONDS = 120  # longest wait for the step under way to notice that it must stop
 
 _ACTIVE = ("ENQUEUED", "PENDING", "DELAYED")
@@ -56,9 +62,9 @@ class JobQueue:
             system_database_url=services.settings.jobs_database, application_name=APPLICATION
         )
 
-    def ingest(self, versions: Versions) -> str:
+    def ingest(self, versions: Versions, job_id: str | None = None) -> str:
         """Start parsing, embedding and indexing document versions; the job's id."""
-        job_id = new_id("job")
+        job_id = job_id or new_id("job")
         self._client.enqueue(
             {"workflow_name": INGEST, "queue_name": QUEUES[INGEST], "workflow_id": job_id},
             [list(version) for version in versions],
@@ -82,9 +88,28 @@ class JobQueue:
         )
         return job_id
 
-    def reindex(self) -> str:
-        """Start bringing the index up to date; the job's id."""
-        return self.ingest([])
+    def reindex(self, job_id: str | None = None) -> str:
+        """Start bringing the index up to date, as the job of this id if there is none yet; the job's id."""
+        return self.ingest([], job_id)
+
+    def sync(self, source_id: str, job_id: str | None = None) -> str:
+        """Start syncing a source, or join the sync of it that waits or runs already; the job's id.
+
+        Args:
+            source_id: The source.
+            job_id: Id of the job, if there is none of this id yet; a new one if None.
+        """
+        handle: Any = self._client.enqueue(
+            {
+                "workflow_name": SYNC,
+                "queue_name": QUEUES[SYNC],
+                "workflow_id": job_id or new_id("job"),
+                "deduplication_id": source_id,
+                "duplication_policy": "return-existing",
+            },
+            source_id,
+        )
+        return str(handle.get_workflow_id())
 
     def get(self, job_id: str) -> JobView:
         """One job.
@@ -224,6 +249,10 @@ class _Workflows:
                 with contextlib.suppress(Exception):  # whatever became of it, it has ended
                     DBOS.retrieve_workflow(after).get_result()
             return build_pairs(self._run(), write)
+
+        @DBOS.workflow(name=SYNC)
+        def sync(source_id: str) -> dict[str, Any]:
+            return sync_source(self._run(), source_id)
 
     def stop(self) -> None:
         """End the step under way at its next report, and let no other begin."""

@@ -8,12 +8,25 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import answers, documents, evaluations, feedback, health, jobs, pairs, products, reader, search
+from app.api import (
+    answers,
+    documents,
+    evaluations,
+    feedback,
+    health,
+    jobs,
+    pairs,
+    products,
+    reader,
+    search,
+    sources,
+)
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
 from app.jobs import JobEngine, JobQueue
 from app.models import Models
 from app.observability import logger
+from app.scheduling import Scheduler, check_index_schedule
 from app.settings import Settings
 from app.wiring import Services, build_services
 
@@ -31,6 +44,7 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         settings: The settings of this process.
         models: Models of these settings that are loaded already, if there are any.
     """
+    check_index_schedule(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,10 +55,13 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         await run_in_threadpool(engine.start)
         queue = JobQueue(services)
         app.state.services, app.state.jobs = services, queue
+        scheduler = Scheduler(services, queue)
+        scheduler.start()
         warming = threading.Thread(target=_warm_up, args=(services,), name="warm-up")
         warming.start()
         yield
         await run_in_threadpool(warming.join)  # a thread that loads a model must not outlive the process
+        await run_in_threadpool(scheduler.stop)
         await run_in_threadpool(queue.close)
         await run_in_threadpool(engine.stop)
         await run_in_threadpool(services.close)
@@ -54,7 +71,19 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     describe_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(RequestLog)
-    for routes in (documents, search, answers, feedback, pairs, products, evaluations, jobs, health, reader):
+    for routes in (
+        documents,
+        search,
+        answers,
+        feedback,
+        pairs,
+        products,
+        evaluations,
+        jobs,
+        sources,
+        health,
+        reader,
+    ):
         app.include_router(routes.router)
     return app
 

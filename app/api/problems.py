@@ -22,8 +22,10 @@ from app.db.pair_reviews import EvidenceInvalid
 from app.db.pairs import PairNotFound
 from app.db.products import AliasTaken
 from app.db.searches import SearchNotFound
+from app.db.sources import SourceNameTaken, SourceNotFound
 from app.ingesting import UploadTooLarge
 from app.searching import ProductUnknown
+from app.sources.errors import SourceInvalid
 from app.wiring import Busy, JobNotFound, NotReady
 from finetune.product_labels import LabelsInvalid
 from generator.errors import GeneratorError, PromptTooLong
@@ -41,6 +43,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     PairNotFound: (404, "qa-pair-not-found"),
     EvaluationNotFound: (404, "evaluation-not-found"),
     JobNotFound: (404, "job-not-found"),
+    SourceNotFound: (404, "source-not-found"),
     UploadTooLarge: (413, "upload-too-large"),
     UnsupportedType: (415, "unsupported-type"),
     EmptyFile: (422, "empty-file"),
@@ -48,6 +51,8 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     EvidenceInvalid: (422, "invalid-evidence"),
     ProductUnknown: (422, "unknown-product"),
     AliasTaken: (422, "alias-taken"),
+    SourceInvalid: (422, "invalid-source"),
+    SourceNameTaken: (422, "name-taken"),
     LabelsInvalid: (422, "invalid-labels"),
     PassageNotShown: (422, "passage-not-shown"),
     CitationNotFound: (422, "unknown-citation"),
