@@ -56,7 +56,7 @@ def test_a_schedule_runs_once_however_many_processes_look(services: Services, tm
         assert set(jobs) == {"sync", "ingest"}
         assert sorted(jobs.values()) == sorted(job.id for job in queue.recent(limit=50)) == sorted(started)
         assert first.run_due(NIGHT + timedelta(days=4)) == []
-        assert second.run_due(NIGHT) == []  # the clock jumped back
+        assert second.run_due(NIGHT + timedelta(days=3, hours=12)) == []  # the clock jumped back
         engine = JobEngine(services)
         engine.start()
         try:
@@ -100,6 +100,16 @@ def test_a_clock_that_was_far_ahead_stops_no_schedule(services: Services) -> Non
         with services.database.reading() as session:
             assert last_run(session, INDEX) == ADDED
         assert len(scheduler.run_due(ADDED + timedelta(days=1))) == 1
+
+
+def test_a_clock_that_went_back_for_days_runs_no_moment_twice(services: Services) -> None:
+    morning = ADDED + timedelta(days=9)
+    with process(services) as scheduler, closing(JobQueue(services)) as queue:
+        scheduler.run_due(ADDED)
+        first = scheduler.run_due(morning)
+        assert scheduler.run_due(morning - timedelta(days=5)) == []
+        scheduler.run_due(morning)
+        assert [job.id for job in queue.recent(limit=5)] == first
 
 
 def test_a_schedule_of_the_index_that_can_not_be_followed_is_told_at_the_start(tmp_path: Path) -> None:

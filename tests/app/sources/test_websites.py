@@ -23,7 +23,12 @@ def site() -> Iterator[Site]:
 
 
 def reader(*addresses: str, **more: Any) -> WebsiteReader:
-    options = {"allow_private": True, "max_bytes": 100_000, "timeout_seconds": 5.0, "check": lambda: None}
+    options: dict[str, Any] = {
+        "allow_private": True,
+        "max_bytes": 100_000,
+        "timeout_seconds": 5.0,
+        "check": lambda: None,
+    }
     return WebsiteReader(addresses, **options | more)
 
 
