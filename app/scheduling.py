@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from app.db.sources import last_run, list_sources, record_run
+from app.db.sources import last_run, list_schedules, record_run
 from app.observability import logger
 from app.settings import Settings, SettingsInvalid
 from app.sources.errors import SourceInvalid
@@ -80,16 +80,10 @@ class Scheduler:
 
     def _schedules(self) -> list[_Schedule]:
         with self._services.database.reading() as session:
-            sources = list_sources(session)
+            schedules = list_schedules(session)
         found = [
-            _Schedule(
-                subject=source.id,
-                cron=source.schedule,
-                zone=source.zone,
-                begin=partial(self._jobs.sync, source.id),
-            )
-            for source in sources
-            if source.schedule is not None
+            _Schedule(subject=source_id, cron=cron, zone=zone, begin=partial(self._jobs.sync, source_id))
+            for source_id, cron, zone in schedules
         ]
         settings = self._services.settings
         if settings.index_schedule is not None:

@@ -178,6 +178,16 @@ def _views(session: Session, wanted: str | None) -> list[SourceView]:
     ]
 
 
+def list_schedules(session: Session) -> list[tuple[str, str, str]]:
+    """Id, schedule and zone of every source that has a schedule."""
+    rows = session.execute(
+        select(Source.id, Source.schedule, Source.zone)
+        .where(Source.schedule.is_not(None))
+        .order_by(Source.id)
+    )
+    return [(row.id, row.schedule, row.zone) for row in rows]
+
+
 def begin_sync(session: Session, source_id: str, job_id: str, *, now: datetime) -> None:
     """Record that a sync has begun; raises SourceNotFound."""
     source = get_row(session, source_id)

@@ -90,6 +90,8 @@ def check_address(address: str) -> None:
 
 def _check_no_password(address: str) -> None:
     parts = urlsplit(address)
+    if parts.port == 0:  # and ValueError for what is no number of a port
+        raise ValueError(f"{address!r} names the port 0, which is none")
     if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
         raise ValueError("the location holds a user or password, which would be shown; leave it out")
 

@@ -24,6 +24,13 @@ STABLE = {
     ("GET", "/v1/evaluations"),
     ("GET", "/v1/evaluations/{run_id}"),
     ("GET", "/v1/evaluations/{run_id}/page"),
+    ("POST", "/v1/sources"),
+    ("GET", "/v1/sources"),
+    ("GET", "/v1/sources/{source_id}"),
+    ("PATCH", "/v1/sources/{source_id}"),
+    ("DELETE", "/v1/sources/{source_id}"),
+    ("POST", "/v1/sources/{source_id}/sync"),
+    ("POST", "/v1/sources/{source_id}/confirm"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 }

@@ -1,8 +1,9 @@
 """Syncing a folder: adds, updates, removes, holds back, and never loses what it could not look at."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from app.settings import Settings
 from app.source_administration import remove
 from app.sources.errors import SourceInvalid
 from app.sources.kinds import check_source
-from app.sync_workflow import SyncFailed
+from app.sync_workflow import SyncFailed, sync_source
 from app.wiring import Services, build_services
-from tests.app.syncing import Synced, add_source, texts, write
+from tests.app.syncing import Synced, add_source, run_of, texts, write
 
 PREFIX = "https://docs.example/"
 
@@ -70,6 +71,46 @@ def test_a_sync_adds_updates_and_removes(services: Services, source: Synced, fol
     assert view.sync_counts["removed"] == 1
     assert view.sync_error is None
     assert view.sync_ended_at is not None
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("killed_in", ["fetch", "remove", "parse"])
+def test_a_sync_that_was_killed_goes_on_where_it_was(
+    services: Services, source: Synced, folder: Path, killed_in: str
+) -> None:
+    source.sync()
+    write(folder, part__p1="# Part 1\n\nIt weighs a ton.\n", new="# New\n\nA new page.\n")
+    (folder / "part" / "p2.md").unlink()
+    recorded: list[Any] = []
+    killed = False
+
+    def step(name: str, work: Callable[[], Any]) -> Any:
+        """Record what ends; the process dies once after the work of a step, before that is recorded."""
+        nonlocal killed
+        if replayed:
+            return replayed.pop(0)
+        result = work()
+        if name == killed_in and not killed:
+            killed = True
+            raise Killed
+        recorded.append(result)
+        return result
+
+    replayed: list[Any] = []
+    run = replace(run_of(services), step=step)
+    with pytest.raises(Killed):
+        sync_source(run, source.id)
+    replayed = list(recorded)
+    sync_source(run, source.id)
+    found = texts(services)
+    assert len(found) == 10
+    assert found[f"{PREFIX}part/p1.md"] == "Part 1\n\nIt weighs a ton."
+    assert found[f"{PREFIX}new.md"] == "New\n\nA new page."
+    assert f"{PREFIX}part/p2.md" not in found
+    assert source.counts() == {"unchanged": 10}
 
 
 def test_many_removals_are_held_until_confirmed(services: Services, source: Synced, folder: Path) -> None:
