@@ -31,12 +31,14 @@ from app.jobs import (
     PROMOTION,
     QUEUES,
     RELEASE,
+    SYNC,
     TUNE_RETRIEVER,
     WORKFLOWS_VERSION,
     open_client,
 )
 from app.model_workflows import GateOptions, make_release, promote_release, tune_encoder
 from app.observability import logger
+from app.sync_workflow import sync_source
 from app.wiring import Services
 from app.workflows import Run, build_pairs, ingest_versions
 
@@ -53,6 +55,7 @@ class Limits(TypedDict, total=False):
 
 LIMITS: dict[str, Limits] = {
     "work": {"worker_concurrency": 1},
+    "syncs": {"worker_concurrency": 1},
     "pairs": {"global_concurrency": 1},  # a second one would do the same work
     "tuning": {"global_concurrency": 1},
     "releases": {"global_concurrency": 1},  # two that go live at once could not be told apart
@@ -132,6 +135,11 @@ class JobEngine:
                     DBOS.retrieve_workflow(after).get_result()
             with self._run() as run:
                 return build_pairs(run, write)
+
+        @DBOS.workflow(name=SYNC)
+        def sync(source_id: str) -> dict[str, Any]:
+            with self._run() as run:
+                return sync_source(run, source_id)
 
         @DBOS.workflow(name=TUNE_RETRIEVER)
         def tune_retriever(options: dict[str, Any]) -> dict[str, Any]:

@@ -26,9 +26,11 @@ INGEST = "ingest"
 PAIRS = "qa"
 TUNE_RETRIEVER = "tune_retriever"
 RELEASE, PROMOTION = "release", "promotion"
+SYNC = "sync"
 QUEUES = {
     INGEST: "work",
     PAIRS: "pairs",
+    SYNC: "syncs",
     TUNE_RETRIEVER: "tuning",
     RELEASE: "releases",
     PROMOTION: "releases",
@@ -57,9 +59,9 @@ class JobQueue:
             DBOS.migrate(services.settings.jobs_database)
         self._client = open_client(services.settings)
 
-    def ingest(self, versions: Versions) -> str:
+    def ingest(self, versions: Versions, job_id: str | None = None) -> str:
         """Start parsing, embedding and indexing document versions; the job's id."""
-        return self._enqueue(INGEST, [list(version) for version in versions])
+        return self._enqueue(INGEST, [list(version) for version in versions], job_id=job_id)
 
     def build_pairs(self, *, write: int | None, after: str | None = None) -> str:
         """Start compiling QA pairs, or join a job that was asked for the same; the job's id.
@@ -78,9 +80,28 @@ class JobQueue:
         """Start tuning the encoder on this home; the job's id. See `app.workflows.tune_encoder`."""
         return self._enqueue(TUNE_RETRIEVER, dict(options))
 
-    def reindex(self) -> str:
-        """Start bringing the index up to date; the job's id."""
-        return self.ingest([])
+    def reindex(self, job_id: str | None = None) -> str:
+        """Start bringing the index up to date, as the job of this id if there is none yet; the job's id."""
+        return self.ingest([], job_id)
+
+    def sync(self, source_id: str, job_id: str | None = None) -> str:
+        """Start syncing a source, or join the sync of it that waits or runs already; the job's id.
+
+        Args:
+            source_id: The source.
+            job_id: Id of the job, if there is none of this id yet; a new one if None.
+        """
+        handle: Any = self._client.enqueue(
+            {
+                "workflow_name": SYNC,
+                "queue_name": QUEUES[SYNC],
+                "workflow_id": job_id or new_id("job"),
+                "deduplication_id": source_id,
+                "duplication_policy": "return-existing",
+            },
+            source_id,
+        )
+        return str(handle.get_workflow_id())
 
     def make_release(self, *, encoder: str | None, generator: str | None, note: str) -> str:
         """Start recording a candidate with an index of its own; the job's id."""
@@ -90,8 +111,8 @@ class JobQueue:
         """Start promoting a release; without a gate it is passed by, for a reason. The job's id."""
         return self._enqueue(PROMOTION, release_id, gate, reason)
 
-    def _enqueue(self, kind: str, *arguments: object) -> str:
-        job_id = new_id("job")
+    def _enqueue(self, kind: str, *arguments: object, job_id: str | None = None) -> str:
+        job_id = job_id or new_id("job")
         self._client.enqueue(
             {"workflow_name": kind, "queue_name": QUEUES[kind], "workflow_id": job_id}, *arguments
         )

@@ -22,6 +22,7 @@ from app.api import (
     reader,
     releases,
     search,
+    sources,
     tuning,
 )
 from app.api.access import describe_access
@@ -33,6 +34,7 @@ from app.job_engine import JobEngine
 from app.jobs import JobQueue
 from app.models import Models
 from app.observability import logger
+from app.scheduling import Scheduler, check_index_schedule
 from app.settings import Settings
 from app.wiring import Services, build_services
 
@@ -54,6 +56,7 @@ ROUTES = (
     releases,
     tuning,
     jobs,
+    sources,
     keys,
     health,
     reader,
@@ -67,6 +70,7 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         settings: The settings of this process.
         models: Models of these settings that are loaded already, if there are any.
     """
+    check_index_schedule(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -78,16 +82,27 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
             await run_in_threadpool(engine.start)
         queue = JobQueue(services)
         app.state.services, app.state.jobs = services, queue
+        scheduler = Scheduler(services, queue)
+        scheduler.start()
         warming = threading.Thread(target=_warm_up, args=(services,), name="warm-up")
         warming.start()
         yield
         await run_in_threadpool(warming.join)  # a thread that loads a model must not outlive the process
+        await run_in_threadpool(scheduler.stop)
         await run_in_threadpool(queue.close)
         if settings.serve_jobs:
             await run_in_threadpool(engine.stop)
         await run_in_threadpool(services.close)
 
     app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)
+    _add_layers(app, settings)
+    for routes in ROUTES:
+        app.include_router(routes.router)
+    return app
+
+
+def _add_layers(app: FastAPI, settings: Settings) -> None:
+    """What stands before the routes, the last one first, and what is described of all of them."""
     add_problem_handlers(app)
     describe_problems(app)
     describe_access(app)
@@ -95,9 +110,6 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     app.add_middleware(AccessControl, settings=settings)
     app.add_middleware(RequestLog)
     app.add_middleware(SecurityHeaders)
-    for routes in ROUTES:
-        app.include_router(routes.router)
-    return app
 
 
 def _warm_up(services: Services) -> None:

@@ -104,6 +104,19 @@ class Settings(BaseSettings):
         ge=2,
         description="Seconds without a sign of a process after which another takes its jobs over.",
     )
+    index_schedule: str | None = Field(
+        default=None, description="Cron expression of index building; only after changes if not set."
+    )
+    index_schedule_zone: str = Field(default="UTC", description="Time zone of FOOTNOTE_INDEX_SCHEDULE.")
+    sync_timeout: float = Field(
+        default=120, gt=0, description="Most seconds for one page of a source, or one command of git."
+    )
+    s3_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://[^/]+/?$", description="Address of the store of buckets; Amazon's."
+    )
+    s3_region: str | None = Field(default=None, description="Its region, if it wants one.")
+    s3_key: SecretStr | None = Field(default=None, description="Access key for it; anonymous if not set.")
+    s3_secret: SecretStr | None = Field(default=None, description="The secret of that key.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod
@@ -145,6 +158,11 @@ class Settings(BaseSettings):
     def blobs_folder(self) -> Path:
         """Folder of uploaded bytes, named by their sha256."""
         return self.home / "blobs"
+
+    @property
+    def sources_folder(self) -> Path:
+        """Folder of copies of repositories, by the id of their source."""
+        return self.home / "sources"
 
     @property
     def indexes_folder(self) -> Path:

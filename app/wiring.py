@@ -65,8 +65,12 @@ class Jobs(Protocol):
         """Start parsing, embedding and indexing document versions; the job's id."""
         ...
 
-    def reindex(self) -> str:
-        """Start bringing the index up to date; the job's id."""
+    def reindex(self, job_id: str | None = None) -> str:
+        """Start bringing the index up to date, as the job of this id if there is none yet; the job's id."""
+        ...
+
+    def sync(self, source_id: str, job_id: str | None = None) -> str:
+        """Start syncing a source, or join the sync of it that waits or runs already; the job's id."""
         ...
 
     def build_pairs(self, *, write: int | None, after: str | None = None) -> str:

@@ -26,12 +26,14 @@ from app.db.pairs import PairNotFound
 from app.db.products import AliasTaken
 from app.db.releases import ReleaseNotFound, ReleaseRetired
 from app.db.searches import SearchNotFound
+from app.db.sources import SourceNameTaken, SourceNotFound
 from app.db.training_runs import TrainingRunNotFound
 from app.ingesting import UploadTooLarge
 from app.job_views import JobEnded, JobUnderWay
 from app.models import ReleaseDamaged
 from app.releases import NothingToRollBack
 from app.searching import ProductUnknown
+from app.sources.errors import SourceInvalid
 from app.wiring import Busy, JobNotFound, NotReady
 from finetune.product_labels import LabelsInvalid
 from generator.errors import GeneratorError, PromptTooLong
@@ -60,6 +62,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     KeyNotFound: (404, "key-not-found"),
     ProductRefused: (403, "product-refused"),
     AddressTaken: (409, "address-taken"),
+    SourceNotFound: (404, "source-not-found"),
     UploadTooLarge: (413, "upload-too-large"),
     UnsupportedType: (415, "unsupported-type"),
     EmptyFile: (422, "empty-file"),
@@ -67,6 +70,8 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     EvidenceInvalid: (422, "invalid-evidence"),
     ProductUnknown: (422, "unknown-product"),
     AliasTaken: (422, "alias-taken"),
+    SourceInvalid: (422, "invalid-source"),
+    SourceNameTaken: (422, "name-taken"),
     LabelsInvalid: (422, "invalid-labels"),
     KeyInvalid: (422, "invalid-key"),
     PassageNotShown: (422, "passage-not-shown"),

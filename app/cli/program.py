@@ -20,6 +20,7 @@ from app.cli import (
     questions,
     releases,
     reranking,
+    sources,
     tuning,
 )
 from app.cli.output import end_at_once, err
@@ -47,6 +48,7 @@ app.command()(questions.search)
 app.add_typer(evaluation.evaluate, name="evaluate")
 app.add_typer(pairs.qa, name="qa")
 app.add_typer(products.products, name="products")
+app.add_typer(sources.sources, name="sources")
 tuning.tune.command("reranker")(reranking.reranker)
 tuning.tune.command("generator")(generators.generator)
 tuning.tune.command("joint")(generators.joint)
@@ -85,6 +87,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from app.db.pairs import PairNotFound  # noqa: PLC0415
     from app.db.products import AliasTaken  # noqa: PLC0415
     from app.db.releases import ReleaseNotFound, ReleaseRetired  # noqa: PLC0415
+    from app.db.sources import SourceNameTaken, SourceNotFound  # noqa: PLC0415
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
     from app.evaluations.drafts import DraftsUnusable  # noqa: PLC0415
     from app.job_lock import EngineElsewhere  # noqa: PLC0415
@@ -93,6 +96,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from app.models import ReleaseDamaged  # noqa: PLC0415
     from app.releases import NothingToRollBack  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
+    from app.sources.errors import SourceInvalid  # noqa: PLC0415
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
     from finetune.devices import DeviceUnavailable  # noqa: PLC0415
     from finetune.examples import ExamplesInvalid, TooFewExamples  # noqa: PLC0415
@@ -119,6 +123,9 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         AliasTaken,
         KeyInvalid,
         KeyNotFound,
+        SourceInvalid,
+        SourceNotFound,
+        SourceNameTaken,
         LabelsInvalid,
         GeneratorError,
         RetrieverError,

@@ -65,11 +65,15 @@ class Product(Base):
 
 
 class Document(Base):
-    """One thing uploaded. Its text is that of its current version."""
+    """One thing uploaded or synced. Its text is that of its current version.
+
+    ``source_id`` is the source whose syncs update and remove it, or null for one that was uploaded.
+    """
 
     __tablename__ = "documents"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     uri: Mapped[str] = mapped_column(Text)
+    source_id: Mapped[str | None] = mapped_column(String(40), index=True)
     product_id: Mapped[str | None] = mapped_column(ForeignKey("products.id"), index=True)
     current_version: Mapped[int | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(Moment)
@@ -443,6 +447,64 @@ class Deletion(Base):
     places: Mapped[dict[str, Any]] = mapped_column(JSON)
     fingerprints: Mapped[dict[str, Any]] = mapped_column(JSON)
     learnt_by: Mapped[list[str]] = mapped_column(JSON)
+
+
+class Source(Base):
+    """A place that documents are synced from, and how its last sync went.
+
+    ``kind`` is one of `app.sources.kinds.KINDS`; ``options`` are of that kind. ``schedule`` is a cron
+    expression in the time zone ``zone``, or null. ``removal_share`` is the largest share of its documents
+    that a sync may remove without asking. ``sync_*`` tell of the last sync; it runs while it has begun and
+    not ended.
+    """
+
+    __tablename__ = "sources"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    kind: Mapped[str] = mapped_column(String(10))
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    location: Mapped[str] = mapped_column(Text)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    product_id: Mapped[str | None] = mapped_column(ForeignKey("products.id"), index=True)
+    uri_prefix: Mapped[str | None] = mapped_column(Text)
+    schedule: Mapped[str | None] = mapped_column(String(200))
+    zone: Mapped[str] = mapped_column(String(60))
+    removal_share: Mapped[float] = mapped_column()
+    sync_job: Mapped[str | None] = mapped_column(String(80))
+    sync_started_at: Mapped[datetime | None] = mapped_column(Moment)
+    sync_ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    sync_counts: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
+    sync_error: Mapped[str | None] = mapped_column(Text)
+
+
+class SourceItem(Base):
+    """A file or page of a source: which document it became, and what tells whether it has changed.
+
+    ``key`` is its path or address within the source. ``sha256`` is that of the bytes that were last taken
+    in; ``etag`` and ``last_modified`` mark those that were last fetched, and are compared, never read.
+    ``seen_at`` is the beginning of the last sync that did not find it gone; ``held_at`` is set while
+    its removal waits to be confirmed. ``document_id`` is null where nothing reads its type; ``problem`` says
+    why its newest bytes were not taken in.
+    """
+
+    __tablename__ = "source_items"
+    source_id: Mapped[str] = mapped_column(ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    document_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    etag: Mapped[str | None] = mapped_column(Text)
+    last_modified: Mapped[str | None] = mapped_column(Text)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+    held_at: Mapped[datetime | None] = mapped_column(Moment)
+    problem: Mapped[str | None] = mapped_column(Text)
+
+
+class ScheduledRun(Base):
+    """The last moment of a schedule that was run: that of a source, or of ``index``."""
+
+    __tablename__ = "scheduled_runs"
+    subject: Mapped[str] = mapped_column(String(40), primary_key=True)
+    ran_for: Mapped[datetime] = mapped_column(Moment)
 
 
 LIVE = Document.deleted_at.is_(None)

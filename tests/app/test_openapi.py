@@ -31,6 +31,13 @@ STABLE = {
     ("POST", "/v1/releases/rollback"),
     ("GET", "/v1/training-runs"),
     ("GET", "/v1/training-runs/{run_id}"),
+    ("POST", "/v1/sources"),
+    ("GET", "/v1/sources"),
+    ("GET", "/v1/sources/{source_id}"),
+    ("PATCH", "/v1/sources/{source_id}"),
+    ("DELETE", "/v1/sources/{source_id}"),
+    ("POST", "/v1/sources/{source_id}/sync"),
+    ("POST", "/v1/sources/{source_id}/confirm"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
 }
