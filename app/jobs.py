@@ -9,17 +9,19 @@ to repeat.
 import contextlib
 import fcntl
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import IO, Any
 
-from dbos import DBOS, DBOSClient, DBOSConfig, WorkflowStatus
+from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, WorkflowStatus
 
 from app.db.documents import pending_versions
 from app.db.jobs import Progress, get_progress
 from app.db.session import migration_lock
 from app.db.tables import new_id
-from app.observability import logger
+from app.observability import adopt_logger, bound, current_request_id, logger
 from app.settings import Settings
 from app.wiring import JobNotFound, JobView, Services
 from app.workflows import Run, Stopping, Versions, build_pairs, ingest_versions
@@ -39,6 +41,8 @@ _STATES = {
     "SUCCESS": "succeeded",
     "CANCELLED": "cancelled",
 }
+_COUNTED = (*_ACTIVE, "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_REQUEST = "request_id"  # attribute of a job: the request that started it
 
 
 class EngineElsewhere(Exception):
@@ -53,17 +57,15 @@ class JobQueue:
         with migration_lock(services.database.engine, services.settings.home):
             DBOS.migrate(services.settings.jobs_database)
         self._client = DBOSClient(
-            system_database_url=services.settings.jobs_database, application_name=APPLICATION
+            system_database_url=services.settings.jobs_database,
+            application_name=APPLICATION,
+            # A request must not wait until a server that is away is back; a locked file is free in a moment.
+            retry_connection_errors=services.database.engine.dialect.name == "sqlite",
         )
 
     def ingest(self, versions: Versions) -> str:
         """Start parsing, embedding and indexing document versions; the job's id."""
-        job_id = new_id("job")
-        self._client.enqueue(
-            {"workflow_name": INGEST, "queue_name": QUEUES[INGEST], "workflow_id": job_id},
-            [list(version) for version in versions],
-        )
-        return job_id
+        return self._enqueue(INGEST, [list(version) for version in versions])
 
     def build_pairs(self, *, write: int | None, after: str | None = None) -> str:
         """Start compiling QA pairs, or join a job that was asked for the same; the job's id.
@@ -76,10 +78,19 @@ class JobQueue:
         for workflow in active if after is None else ():
             if workflow.input is not None and list(workflow.input["args"]) == [write, None]:
                 return str(workflow.workflow_id)
-        job_id = new_id("job")
-        self._client.enqueue(
-            {"workflow_name": PAIRS, "queue_name": QUEUES[PAIRS], "workflow_id": job_id}, write, after
-        )
+        return self._enqueue(PAIRS, write, after)
+
+    def _enqueue(self, kind: str, *arguments: Any) -> str:
+        """Hand a job over, with the id of the request that this thread works for; the job's id."""
+        job_id, request_id = new_id("job"), current_request_id()
+        options: EnqueueOptions = {
+            "workflow_name": kind,
+            "queue_name": QUEUES[kind],
+            "workflow_id": job_id,
+            "attributes": {} if request_id is None else {_REQUEST: request_id},
+        }
+        self._client.enqueue(options, *arguments)
+        logger().info("job_started", job=job_id, kind=kind)
         return job_id
 
     def reindex(self) -> str:
@@ -100,6 +111,12 @@ class JobQueue:
     def recent(self, *, limit: int) -> list[JobView]:
         """The newest jobs first."""
         return self._views(self._client.list_workflows(limit=limit, sort_desc=True, load_input=False))
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How many jobs there are by kind and state: waiting, running, and failed."""
+        found = self._client.list_workflows(status=list(_COUNTED), load_input=False, load_output=False)
+        none = {(kind, state): 0 for kind in QUEUES for state in ("waiting", "running", "failed")}
+        return none | Counter((workflow.name, _STATES.get(workflow.status, "failed")) for workflow in found)
 
     def _views(self, workflows: Sequence[WorkflowStatus]) -> list[JobView]:
         with self._database.reading() as session:
@@ -148,6 +165,7 @@ class JobEngine:
             "enable_otlp": False,
         }
         DBOS(config=config)
+        adopt_logger("dbos")
         self._workflows.register()
         DBOS.launch()
         for queue in QUEUES.values():
@@ -179,6 +197,7 @@ class JobEngine:
         """Stop taking jobs and wait for the step under way to end; what is left goes on at the next start."""
         self._workflows.stop()
         DBOS.destroy(destroy_registry=True)
+        self._workflows.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -210,26 +229,50 @@ class _Workflows:
         self._services = services
         self._stopping = threading.Event()
         self._working = threading.Lock()
+        self._client = DBOSClient(
+            system_database_url=services.settings.jobs_database, application_name=APPLICATION, lazy=True
+        )
 
     def register(self) -> None:
         """Make the workflows known to the engine, before it is launched."""
 
         @DBOS.workflow(name=INGEST)
         def ingest(versions: list[list[Any]]) -> dict[str, Any]:
-            return ingest_versions(self._run(), versions)
+            with self._telling(INGEST):
+                return ingest_versions(self._run(), versions)
 
         @DBOS.workflow(name=PAIRS)
         def qa(write: int | None, after: str | None) -> dict[str, Any]:
             if after is not None:
                 with contextlib.suppress(Exception):  # whatever became of it, it has ended
                     DBOS.retrieve_workflow(after).get_result()
-            return build_pairs(self._run(), write)
+            with self._telling(PAIRS):
+                return build_pairs(self._run(), write)
 
     def stop(self) -> None:
         """End the step under way at its next report, and let no other begin."""
         self._stopping.set()
         if self._working.acquire(timeout=STOPPING_SECONDS):
             self._working.release()
+
+    def close(self) -> None:
+        """Give back the database's connections."""
+        self._client.destroy()
+
+    @contextlib.contextmanager
+    def _telling(self, kind: str) -> Iterator[None]:
+        """Log how a job goes; all that it logs bears its id, and that of the request that started it."""
+        job_id = str(DBOS.workflow_id)
+        found = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+        attributes = (found[0].attributes if found else None) or {}
+        with bound(request_id=attributes.get(_REQUEST), job=job_id, kind=kind):
+            logger().info("job_begun")
+            try:
+                yield
+            except Exception as error:
+                logger().error("job_failed", exc_info=error)
+                raise
+            logger().info("job_ended")
 
     def _run(self) -> Run:
         return Run(
@@ -246,6 +289,9 @@ class _Workflows:
             with self._working:
                 if self._stopping.is_set():
                     raise Stopping
-                return work()
+                began = time.perf_counter()
+                result = work()
+                logger().info("step_ended", step=name, seconds=round(time.perf_counter() - began, 3))
+                return result
 
         return DBOS.run_step({"name": name}, run)

@@ -8,7 +8,19 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from app.api import answers, documents, evaluations, feedback, health, jobs, pairs, products, reader, search
+from app.api import (
+    answers,
+    documents,
+    evaluations,
+    feedback,
+    health,
+    jobs,
+    metrics,
+    pairs,
+    products,
+    reader,
+    search,
+)
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
 from app.jobs import JobEngine, JobQueue
@@ -16,6 +28,8 @@ from app.models import Models
 from app.observability import logger
 from app.settings import Settings
 from app.wiring import Services, build_services
+
+WARM_UP_SECONDS = 5.0  # between two attempts to load models that are missing
 
 DESCRIPTION = (
     "Answers questions from an organisation's own documents. Every sentence of an answer carries a "
@@ -41,10 +55,15 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         await run_in_threadpool(engine.start)
         queue = JobQueue(services)
         app.state.services, app.state.jobs = services, queue
-        warming = threading.Thread(target=_warm_up, args=(services,), name="warm-up")
+        state = metrics.StateCollector(services, queue)
+        services.metrics.registry.register(state)
+        ended = threading.Event()
+        warming = threading.Thread(target=_warm_up, args=(services, ended), name="warm-up")
         warming.start()
         yield
+        ended.set()
         await run_in_threadpool(warming.join)  # a thread that loads a model must not outlive the process
+        state.close()
         await run_in_threadpool(queue.close)
         await run_in_threadpool(engine.stop)
         await run_in_threadpool(services.close)
@@ -54,15 +73,23 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     describe_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(RequestLog)
-    for routes in (documents, search, answers, feedback, pairs, products, evaluations, jobs, health, reader):
+    asking, running = (documents, search, answers, feedback, pairs, products), (evaluations, jobs)
+    for routes in (*asking, *running, health, metrics, reader):
         app.include_router(routes.router)
     return app
 
 
-def _warm_up(services: Services) -> None:
-    """Load what the first question needs; what is missing is told by ``/readyz`` and ``footnote doctor``."""
-    try:
-        services.warm_up()
-        logger().info("warm")
-    except Exception as error:  # noqa: BLE001 - a server without models still takes uploads and explains itself
-        logger().error("warm_up_failed", reason=str(error))
+def _warm_up(services: Services, ended: threading.Event) -> None:
+    """Load what the first question needs, again until it is there; ``/readyz`` tells what is missing."""
+    told = ""
+    while not ended.is_set():
+        try:
+            services.warm_up()
+        except Exception as error:  # noqa: BLE001 - a server without models still takes uploads and explains itself
+            if str(error) != told:
+                told = str(error)
+                logger().error("warm_up_failed", reason=told)
+            ended.wait(WARM_UP_SECONDS)
+        else:
+            logger().info("warm")
+            return

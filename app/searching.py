@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from app.db.passages import get_passages
 from app.db.products import find_product, product_names
 from app.db.session import Database
+from app.stopwatch import Stopwatch
 from ingest.passages import contextual_text
+from retriever.arrays import Vectors
 from retriever.encoder import Encoder
 from retriever.errors import EncoderMismatch
 from retriever.index import Index
@@ -83,6 +85,8 @@ class Found:
         subjects: Name of the product that every hit is about, if there is one.
         hits: Best first.
         questions: The QA pairs whose questions are nearest, best first, however near they are.
+        seconds: Time that it took to ``encode`` the question, to ``rerank`` hits if there is a reranker, and
+            for all else (``search``).
     """
 
     index_version: str
@@ -91,6 +95,7 @@ class Found:
     subjects: tuple[str, ...]
     hits: tuple[FoundPassage, ...]
     questions: tuple[QuestionMatch, ...]
+    seconds: Mapping[str, float]
 
 
 def find_passages(
@@ -119,14 +124,21 @@ def find_passages(
     Raises:
         ProductUnknown: Names the products that there are.
     """
-    with database.reading() as session:
-        names = product_names(session)
-    found_k = k if reranker is None else max(k, reranker.config.passages)
-    result = search_live(live, encoder, question, k=found_k, products=products, names=names, config=config)
+    watch = Stopwatch()
+    with watch.time("encode"):
+        query = encoder.encode_queries([question])
+    with watch.time("search"):
+        with database.reading() as session:
+            names = product_names(session)
+        found_k = k if reranker is None else max(k, reranker.config.passages)
+        result = search_live(
+            live, encoder, question, k=found_k, products=products, names=names, config=config, query=query
+        )
     if reranker is not None:
-        result = replace(result, hits=rerank_hits(database, reranker, question, result.hits)[:k])
+        with watch.time("rerank"):
+            result = replace(result, hits=rerank_hits(database, reranker, question, result.hits)[:k])
     hits = result.hits
-    with database.reading() as session:
+    with watch.time("search"), database.reading() as session:
         views = get_passages(session, [hit.passage_id for hit in hits])
     found = tuple(
         FoundPassage(
@@ -162,6 +174,7 @@ def find_passages(
         subjects=subjects,
         hits=found,
         questions=tuple(result.questions),
+        seconds=watch.seconds,
     )
 
 
@@ -192,6 +205,7 @@ def search_live(
     products: Sequence[str] | None,
     names: Mapping[str, Sequence[str]],
     config: SearchConfig,
+    query: Vectors | None = None,
 ) -> SearchResult:
     """The search itself, without reading texts from the database; evaluations measure this.
 
@@ -204,6 +218,7 @@ def search_live(
             question is about before others.
         names: Name and aliases of every product, the name first, by its id.
         config: How to search.
+        query: (1, dimension), the question's vector where the caller has it; None to encode it.
 
     Raises:
         ProductUnknown: Names the products that there are.
@@ -222,6 +237,7 @@ def search_live(
         hidden_documents=live.hidden_documents,
         hidden_pairs=live.hidden_pairs,
         products=None if products is None else _product_ids(names, products),
+        query=query,
         detector=ProductDetector(live.index.products, names) if config.product_weight else None,
     )
 

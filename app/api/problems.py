@@ -10,7 +10,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from app.catalogue import ModelUnavailable
@@ -22,7 +23,10 @@ from app.db.pair_reviews import EvidenceInvalid
 from app.db.pairs import PairNotFound
 from app.db.products import AliasTaken
 from app.db.searches import SearchNotFound
-from app.ingesting import UploadTooLarge
+from app.db.session import is_disk_full
+from app.ingesting import DiskFull, UploadTooLarge
+from app.models import ReleaseDamaged
+from app.observability import logger
 from app.searching import ProductUnknown
 from app.wiring import Busy, JobNotFound, NotReady
 from finetune.product_labels import LabelsInvalid
@@ -33,6 +37,7 @@ from retriever.errors import RetrieverError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:footnote:problem:"
+SERVERS_FAULT = 500  # from this status on, the log says what it was
 
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
     AnswerNotFound: (404, "answer-not-found"),
@@ -59,9 +64,14 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     NameModelMissing: (503, "model-unavailable"),
     GeneratorError: (503, "generator-unavailable"),
     RetrieverError: (503, "index-unavailable"),
+    ReleaseDamaged: (503, "release-damaged"),
     OperationalError: (503, "database-unavailable"),
+    InterfaceError: (503, "database-unavailable"),
+    PoolTimeout: (503, "database-unavailable"),
+    DiskFull: (507, "disk-full"),
 }
-DETAILS = {  # where the error's own words are the database's
+DETAILS = {  # where the error's own words are the database's, or name folders of the server
+    "disk-full": "the server's disk is full and nothing was stored; its operator must free some space",
     "database-unavailable": "the database does not answer; try again, or run: footnote doctor",
     "invalid-request": "the database can't take a value of this request; check it for odd characters",
 }
@@ -133,14 +143,16 @@ def _known_error(_request: Request | None, error: Exception) -> JSONResponse:
     found = [STATUS[base] for base in type(error).__mro__ if base in STATUS]
     if not found:
         return problem(500, "defect", "the service failed on this request; its log says why")
-    status, kind = found[0]
+    status, kind = STATUS[DiskFull] if is_disk_full(error) else found[0]
+    if status >= SERVERS_FAULT:
+        logger().warning("request_not_served", problem=kind, exc_info=error)
     extra: dict[str, object] = {}
     if isinstance(error, ProductUnknown):
         extra["known_products"] = list(error.known)
     if isinstance(error, IngestError):
         extra["reason"] = error.reason
     response = problem(status, kind, DETAILS.get(kind, str(error)), **extra)
-    if isinstance(error, NotReady | Busy | OperationalError):
+    if isinstance(error, NotReady | Busy | OperationalError | InterfaceError | PoolTimeout):
         response.headers["Retry-After"] = "5"
     return response
 

@@ -1,11 +1,13 @@
 """Opening the database: engine, sessions, and migrations under a lock."""
 
 import fcntl
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg.errors
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -20,10 +22,14 @@ def open_engine(url: str) -> Engine:
     """An engine for SQLite or PostgreSQL, with SQLite set up for readers beside one writer."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
+        )
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed)
+    engine = create_engine(
+        parsed, hide_parameters=True
+    )  # errors are logged, and must not tell what was stored
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediately)
     return engine
@@ -43,6 +49,15 @@ def _begin_immediately(connection: Connection) -> None:
     """A transaction that may write takes its lock at once: upgrading a read lock can fail on SQLite."""
     read_only = connection.get_execution_options().get("footnote_read_only", False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether the database could not write because its disk is full."""
+    cause = getattr(error, "orig", None)
+    return (
+        isinstance(cause, psycopg.errors.DiskFull)
+        or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    )
 
 
 class Database:
