@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
 from app.cli import (
+    backups,
     documents,
     evaluation,
     generators,
@@ -49,6 +50,8 @@ app.add_typer(tuning.tune, name="tune")
 app.add_typer(releases.release, name="release")
 app.add_typer(operations.models, name="models")
 app.add_typer(operations.jobs, name="jobs")
+app.command()(backups.backup)
+app.command()(backups.restore)
 app.command()(operations.doctor)
 
 
@@ -57,7 +60,8 @@ def main() -> None:
     expected = _expected_errors()
     calm_idle_threads()
     try:
-        configure_logging("warning" if "serve" not in sys.argv[1:2] else load_settings().log_level)
+        is_service = sys.argv[1:2] in (["serve"], ["worker"])
+        configure_logging(load_settings().log_level if is_service else "warning")
         app()
     except KeyboardInterrupt:
         err.print("\ninterrupted; a job that was under way goes on at the next start", highlight=False)
@@ -69,6 +73,8 @@ def main() -> None:
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     """What says for itself what is wrong and what to do; anything else is a defect."""
+    from app.backups import BackupDamaged, NotEmpty  # noqa: PLC0415
+    from app.database_copies import CopyFailed  # noqa: PLC0415
     from app.db.evaluation_runs import EvaluationNotFound  # noqa: PLC0415
     from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
     from app.db.pairs import PairNotFound  # noqa: PLC0415
@@ -109,6 +115,9 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         documents.JobFailed,
         EngineElsewhere,
         SQLAlchemyError,
+        BackupDamaged,
+        NotEmpty,
+        CopyFailed,
         SuiteInvalid,
         TrainingRunNotFound,
         ReleaseNotFound,
