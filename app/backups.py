@@ -114,11 +114,11 @@ def restore_backup(settings: Settings, archive: Path) -> BackupSummary:
         folder = Path(name)
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")
+        restore_databases(settings, folder / DATABASE_FOLDER)  # first: it may be refused
         for source, target in ((folder / BLOBS_FOLDER, blobs), (folder / TUNED_FOLDER, tuned)):
             if source.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(source, target)
-        restore_databases(settings, folder / DATABASE_FOLDER)
     with closing(Database(open_engine(settings.database))) as database, database.writing() as session:
         session.execute(delete(IndexVersion))  # their directories are not in a backup
     return _summary(manifest)
