@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DOCS ?=
+WORKERS := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 
@@ -35,11 +36,11 @@ serve: setup ## serve what was ingested so far
 
 .PHONY: test
 test: check ## run all checks and the tests (under 15 minutes)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(WORKERS)
 
 .PHONY: test-all
 test-all: check ## also run the tests that take long
-	@$(BIN)/python -m pytest -m 'slow or not slow' --hypothesis-profile=new
+	@$(BIN)/python -m pytest $(WORKERS) -m 'slow or not slow' --hypothesis-profile=new
 
 .PHONY: check
 check: $(VENV)/.checks ## format, lint, types, import arrows, migrations

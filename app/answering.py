@@ -1,7 +1,7 @@
 """From a question to a checked answer on record."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -88,6 +88,7 @@ class Answerer:
         question: str,
         *,
         products: Sequence[str] | None,
+        allowed_products: Collection[str] | None = None,
         conversation: Sequence[Turn] = (),
     ) -> Iterator[Event]:
         """Answer a question, giving out each sentence once it is checked.
@@ -108,6 +109,7 @@ class Answerer:
             searched,
             k=self._passages,
             products=products,
+            allowed_products=allowed_products,
             config=self._search,
             reranker=self._reranker,
         )
@@ -154,7 +156,14 @@ class Answerer:
         asked["pair"] = None if curated is None else curated.pair.id
         response = self._response(last, found, by_passage, asked, timings)
         with self._database.writing() as session:
-            add_answer(session, question=question, response=response, asked=asked, now=datetime.now(UTC))
+            add_answer(
+                session,
+                question=question,
+                response=response,
+                asked=asked,
+                products=found.limited_to,
+                now=datetime.now(UTC),
+            )
         yield Event(name="final_answer", data=response)
 
     def _parts(

@@ -1,7 +1,8 @@
 """A home in one file, and back: what can't be made again, with a checksum of every part.
 
 An archive is a tar file of the database's copy, the stored bytes and the models that were tuned here, and
-at its end ``manifest.json``. Indexes are not in it, as the database says all that is in them.
+at its end ``manifest.json``. Indexes are not in it, as the database says all that is in them, nor copies of
+repositories, as the next sync fetches them.
 """
 
 import io
@@ -103,7 +104,7 @@ def restore_backup(settings: Settings, archive: Path) -> BackupSummary:
         CopyFailed: If the database can't be filled.
     """
     tuned, blobs = settings.models_folder / TUNED, settings.blobs_folder
-    for place in (blobs, tuned, settings.indexes_folder):
+    for place in (blobs, tuned, settings.indexes_folder, settings.sources_folder):
         if place.exists():
             raise NotEmpty(f"{place} exists already")
     if not is_empty(settings):

@@ -10,15 +10,19 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import uvicorn
 
+from app.api.access_control import make_key_if_needed
 from app.catalogue import ModelUnavailable
 from app.cli.documents import ingest_files, print_summary
+from app.cli.keys import show_key
 from app.cli.output import end_at_once, out, progress_bars
 from app.cli.pairs import build_pairs, print_statistics
+from app.db.api_keys import Role, any_key, create_key
 from app.db.document_views import list_documents
 from app.db.pairs import PairStatistics
 from app.downloads import Progress
@@ -40,6 +44,7 @@ DJANGO_QUESTIONS = (
 )
 READY_TIMEOUT_SECONDS = 120
 ANSWER_TIMEOUT_SECONDS = 600
+KEY_LASTS = timedelta(hours=1)
 
 
 class DemoFailed(Exception):
@@ -77,6 +82,7 @@ def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
         summary = ingest_files(services, [folder], uri_prefix=prefix, product=product, progress=progress)
         compiled = build_pairs(services, write=0, progress=progress)
         questions = DJANGO_QUESTIONS if docs is None else _own_questions(services)
+        key = _key(services)
         services.close()
     print_summary(summary)
     print_statistics(PairStatistics(**compiled["pairs"]))
@@ -86,6 +92,7 @@ def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
             answer = httpx.post(
                 f"{address}/v1/answers",
                 json={"question": question},
+                headers={} if key is None else {"Authorization": f"Bearer {key}"},
                 timeout=ANSWER_TIMEOUT_SECONDS,
                 trust_env=False,  # no proxy stands between this machine and itself
             )
@@ -97,6 +104,19 @@ def _run(settings: Settings, docs: Path | None, *, stop: bool) -> None:
                 f"\nServing on {address} (documentation at {address}/docs); Ctrl-C ends", highlight=False
             )
             threading.Event().wait()
+
+
+def _key(services: Services) -> str | None:
+    """A key to ask the questions with, where the server asks for one."""
+    issued = make_key_if_needed(services.settings)
+    if issued is not None:
+        show_key(issued)
+        return issued.token
+    with services.database.writing() as session:
+        if not any_key(session):
+            return None
+        now = datetime.now(UTC)
+        return create_key(session, name="demo", role=Role.ASK, expires_at=now + KEY_LASTS, now=now).token
 
 
 def _own_questions(services: Services) -> Sequence[str]:

@@ -2,15 +2,18 @@
 
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 
 from app.catalogue import CATALOGUE
+from app.db.deletions import DeletionView, Place, list_deletions, reopen
 from app.db.document_views import count_states
 from app.db.documents import State
 from app.db.indexes import corpus_sha256, live_index
+from app.deletion.purging import look
+from app.job_records import EndedJobs
 from app.model_folders import open_model
 from app.settings import Settings
 from app.wiring import Services, build_services
@@ -140,3 +143,36 @@ def _index(services: Services) -> Finding:
         found=f"{found}; older than the documents",
         mend="run: footnote reindex",
     )
+
+
+def diagnose_deletions(settings: Settings) -> list[Finding]:
+    """Look into every place for every document that was deleted.
+
+    What is found of one whose receipt was complete opens it again, so that the next build purges it.
+    """
+    services = build_services(settings)
+    with services.database.reading() as session:
+        deletions = list_deletions(session)
+    found = look(services.database, settings, EndedJobs(services), deletions)
+    findings = []
+    for deletion in deletions:
+        there = {place: count for place, count in found[deletion.id].items() if count}
+        if there and deletion.completed_at is not None:
+            with services.database.writing() as session:
+                reopen(session, deletion.id, list(there))
+        findings.append(_deletion(deletion, there))
+    services.close()
+    if not findings:
+        return [Finding(level=Level.FINE, subject="deletions", found="no document was deleted")]
+    return findings
+
+
+def _deletion(deletion: DeletionView, there: Mapping[Place, int]) -> Finding:
+    subject = f"{deletion.id} of {deletion.document_id}"
+    if there:
+        found = "; ".join(f"{place.value}: {count}" for place, count in there.items())
+        return Finding(level=Level.BROKEN, subject=subject, found=found, mend="run: footnote reindex")
+    if deletion.completed_at is None:
+        found = "nothing found, but its purge has not ended"
+        return Finding(level=Level.NOTE, subject=subject, found=found, mend="run: footnote reindex")
+    return Finding(level=Level.FINE, subject=subject, found="nothing found in any place")

@@ -30,7 +30,7 @@ from app.snapshots import Snapshot, learn_snapshot_products, take_snapshot
 from retriever.encoder import Encoder
 from retriever.errors import RetrieverError
 from retriever.index import Index, build_index, open_index
-from retriever.manifest import read_manifest
+from retriever.manifest import check_files, read_manifest
 from retriever.verification import verify_index
 
 KNOWN_QUERIES = 20  # passages, and questions, that must find themselves before the pointer moves
@@ -72,7 +72,7 @@ def build_live_index(
     Raises:
         ReleaseMoved: If a release with another encoder is live.
     """
-    with _one_build(settings):
+    with one_build(settings):
         with database.reading() as session:
             _check_release(live_vectors(session), encoder)
             current = _if_current(live_index(session), corpus_sha256(session), settings, encoder)
@@ -106,7 +106,7 @@ def build_release_index(
 
     Searches do not use it. Verified as in `build_live_index`.
     """
-    with _one_build(settings):
+    with one_build(settings):
         with database.reading() as session:
             newest = newest_index(session, encoder.fingerprint)
             current = _if_current(newest, corpus_sha256(session), settings, encoder)
@@ -120,7 +120,7 @@ def build_release_index(
 
 
 @contextmanager
-def _one_build(settings: Settings) -> Iterator[None]:
+def one_build(settings: Settings) -> Iterator[None]:
     """One build at a time in a home, whichever process makes it: each removes what others left."""
     settings.home.mkdir(parents=True, exist_ok=True)
     with _building, (settings.home / "indexes.lock").open("w") as lock:
@@ -189,16 +189,18 @@ def _if_current(
     """An index version, if it is of this encoder and of the documents as they are now."""
     if index is None or index.encoder != encoder.fingerprint or index.corpus_sha256 != corpus:
         return None
-    return index if _is_readable(settings.indexes_folder / index.id) else None
+    return index if is_whole(settings, index) else None
 
 
-def _is_readable(directory: Path) -> bool:
-    """Whether an index is there in a form that this program reads; `doctor` looks at its files."""
+def is_whole(settings: Settings, index: IndexView) -> bool:
+    """Whether an index version is there in a form that this program reads, and every byte as it was built."""
+    directory = settings.indexes_folder / index.id
     try:
-        read_manifest(directory)
+        manifest = read_manifest(directory)
+        check_files(directory, manifest)
     except RetrieverError:
         return False
-    return True
+    return manifest.created_at == index.created_at and manifest.encoder_fingerprint == index.encoder
 
 
 def build_index_without(database: Database, encoder: Encoder, split: str | None, directory: Path) -> Index:

@@ -5,7 +5,7 @@ import hashlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
-from app.db.documents import State, Stored, Upload, store_upload
+from app.db.documents import State, Stored, Upload, lock_live, store_upload
 from app.db.pair_evidence import refresh_evidence
 from app.db.passages import (
     ParsedVersion,
@@ -71,6 +71,7 @@ def accept_upload(
     uri: str | None,
     title: str | None,
     product: str | None,
+    allowed_products: Collection[str] | None = None,
     now: datetime,
 ) -> Stored:
     """Store a file's bytes and record the document, still to be parsed.
@@ -83,9 +84,11 @@ def accept_upload(
         uri: The document's address; without one, an address made from the content.
         title: Overrides the document's own title.
         product: Name of its product, made if it is new.
+        allowed_products: Ids of the only products that the uploader may see; None for all.
         now: Time of the upload.
 
     Raises:
+        AddressTaken: If a document that the uploader may not see has the address.
         UploadTooLarge: Over ``max_upload_bytes``.
         IngestError: EmptyFile or UnsupportedType, with the file's name; nothing is stored.
         DiskFull: If there is no space for it.
@@ -99,20 +102,25 @@ def accept_upload(
     except IngestError as error:
         raise type(error)(f"{name!r}: {error}") from error
     digest = _store_bytes(settings.blobs_folder, data)
+    place = (
+        digest[:16] if allowed_products is None else f"{product}/{digest[:16]}"
+    )  # tells of no twin elsewhere
     upload = Upload(
         sha256=digest,
         size_bytes=len(data),
         name=name,
-        uri=uri or f"upload:{digest[:16]}/{name}",
+        uri=uri or f"upload:{place}/{name}",
         title=title,
         product=product,
     )
     try:
         with database.writing() as session:
-            return store_upload(session, upload, now=now)
+            stored = store_upload(session, upload, allowed_products=allowed_products, now=now)
     except IntegrityError:  # another upload made the same document or product first: now it is there
         with database.writing() as session:
-            return store_upload(session, upload, now=now)
+            stored = store_upload(session, upload, allowed_products=allowed_products, now=now)
+    _store_bytes(settings.blobs_folder, data)  # a purge may have removed them before they were on record
+    return stored
 
 
 def blob_path(blobs: Path, sha256: str) -> Path:
@@ -157,10 +165,13 @@ def parse_version(
 ) -> State:
     """Parse a version's bytes and store its passages, or why that can't be done; safe to repeat.
 
-    QA pairs that rest on an older version move to this one, or go stale, in the same transaction.
+    QA pairs that rest on an older version move to this one, or go stale, in the same transaction. Of a
+    document that was deleted meanwhile nothing is stored.
     """
     with database.reading() as session:
-        row = session.get_one(DocumentVersion, (document_id, version))
+        row = session.get(DocumentVersion, (document_id, version))
+        if row is None:  # the document was deleted, and is purged already
+            return State.FAILED
         name, sha256, given_title = row.name, row.sha256, row.given_title
     try:
         data = blob_path(settings.blobs_folder, sha256).read_bytes()
@@ -182,6 +193,8 @@ def parse_version(
         cut=cut_name(encoder, settings),
     )
     with database.writing() as session:
+        if not lock_live(session, [document_id]):
+            return State.FAILED
         replace_passages(session, document_id, version, parsed, passages)
         refresh_evidence(session, document_id, version, document.text, now=now())
     return State.READY
@@ -189,7 +202,8 @@ def parse_version(
 
 def _fail(database: Database, document_id: str, version: int, error: str) -> State:
     with database.writing() as session:
-        mark_failed(session, document_id, version, error)
+        if lock_live(session, [document_id]):
+            mark_failed(session, document_id, version, error)
     return State.FAILED
 
 
@@ -258,11 +272,13 @@ def embed_missing(
                 break
             texts = [contextual_text(view.title, view.heading_path, view.text) for view in views]
             vectors = encoder.encode_passages(texts)
-            cached = {
-                view.embedding_sha256: np.ascontiguousarray(vector, dtype="<f4").tobytes()
-                for view, vector in zip(views, vectors, strict=True)
-            }
             with database.writing() as session:
+                kept = lock_live(session, {view.document_id for view in views})
+                cached = {
+                    view.embedding_sha256: np.ascontiguousarray(vector, dtype="<f4").tobytes()
+                    for view, vector in zip(views, vectors, strict=True)
+                    if view.document_id in kept
+                }
                 add_embeddings(session, encoder.fingerprint, cached)
             done += len(views)
         report(done, total)

@@ -1,71 +1,71 @@
-"""Work in the background as durable workflows. The only module that spells dbos.
+"""Work in the background as durable workflows: handing it over, and seeing what becomes of it.
 
-One process at a time runs workflows on a database: the server, or a command while no server runs. Any
-process can hand work over, by writing to the queue's tables. A workflow is a list of steps whose results
-are recorded, so a process that was killed goes on at the first step that had not ended; every step is safe
-to repeat.
+Any process can do that, by way of the tables of dbos, which only this module and `app.job_engine` spell; the
+engine runs the work. A workflow is a list of steps whose results are recorded.
 """
 
-import contextlib
-import fcntl
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import IO, Any
+from itertools import islice
+from typing import Any
 
-from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions, WorkflowStatus
+from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus, error
 
-from app.db.documents import pending_versions
-from app.db.jobs import Progress, get_progress
+from app.db.jobs import Progress, get_log, get_progress
 from app.db.session import migration_lock
 from app.db.tables import new_id
-from app.observability import adopt_logger, bound, current_request_id, logger
+from app.job_views import JobDetails, JobEnded, JobState, JobUnderWay, StepView, job_details, moment
+from app.model_workflows import GateOptions
+from app.observability import current_request_id, logger
 from app.settings import Settings
 from app.wiring import JobNotFound, JobView, Services
-from app.workflows import Run, Stopping, Versions, build_pairs, ingest_versions
+from app.workflows import Versions
 
 APPLICATION = "footnote"
 WORKFLOWS_VERSION = "1"  # a changed list of steps needs a new number: old workflows must not resume in it
 INGEST = "ingest"
 PAIRS = "qa"
-QUEUES = {INGEST: "work", PAIRS: "pairs"}  # one job at a time in each: uploads never wait for pairs
-STOPPING_SECONDS = 120  # longest wait for the step under way to notice that it must stop
-
-_ACTIVE = ("ENQUEUED", "PENDING", "DELAYED")
-_STATES = {
-    "ENQUEUED": "waiting",
-    "DELAYED": "waiting",
-    "PENDING": "running",
-    "SUCCESS": "succeeded",
-    "CANCELLED": "cancelled",
+TUNE_RETRIEVER = "tune_retriever"
+RELEASE, PROMOTION = "release", "promotion"
+SYNC = "sync"
+QUEUES = {
+    INGEST: "work",
+    PAIRS: "pairs",
+    SYNC: "syncs",
+    TUNE_RETRIEVER: "tuning",
+    RELEASE: "releases",
+    PROMOTION: "releases",
 }
-_COUNTED = (*_ACTIVE, "ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
-_REQUEST = "request_id"  # attribute of a job: the request that started it
+PAGE = 200  # jobs that are read at once where some are filtered out
 
-
-class EngineElsewhere(Exception):
-    """Another process runs the jobs of this home folder."""
+ACTIVE = ("ENQUEUED", "PENDING", "DELAYED")
+ENDED_BADLY = ("ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+_STATUSES: dict[JobState, Sequence[str]] = {
+    "waiting": ("ENQUEUED", "DELAYED"),
+    "running": ("PENDING",),
+    "succeeded": ("SUCCESS",),
+    "cancelled": ("CANCELLED",),
+    "failed": ENDED_BADLY,
+    "dismissed": ENDED_BADLY,
+}
+REQUEST = "request_id"  # attribute of a workflow: the request that started it
+_DISMISSED = "dismissed"  # another
+_COUNTED: Sequence[JobState] = ("waiting", "running", "failed")
 
 
 class JobQueue:
-    """Hands work to whichever process runs the engine, and reads what became of it."""
+    """Hands work to the processes that run the engine, and reads what became of it."""
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
         with migration_lock(services.database.engine, services.settings.home):
             DBOS.migrate(services.settings.jobs_database)
-        self._client = DBOSClient(
-            system_database_url=services.settings.jobs_database,
-            application_name=APPLICATION,
-            # A request must not wait until a server that is away is back; a locked file is free in a moment.
-            retry_connection_errors=services.database.engine.dialect.name == "sqlite",
-        )
+        self._client = open_client(services.settings)
 
-    def ingest(self, versions: Versions) -> str:
+    def ingest(self, versions: Versions, job_id: str | None = None) -> str:
         """Start parsing, embedding and indexing document versions; the job's id."""
-        return self._enqueue(INGEST, [list(version) for version in versions])
+        return self._enqueue(INGEST, [list(version) for version in versions], job_id=job_id)
 
     def build_pairs(self, *, write: int | None, after: str | None = None) -> str:
         """Start compiling QA pairs, or join a job that was asked for the same; the job's id.
@@ -74,28 +74,49 @@ class JobQueue:
             write: Most passages that the generator writes pairs from; None for all of them.
             after: A job that must have ended before.
         """
-        active = self._client.list_workflows(name=PAIRS, status=list(_ACTIVE))
+        active = self._client.list_workflows(name=PAIRS, status=list(ACTIVE))
         for workflow in active if after is None else ():
             if workflow.input is not None and list(workflow.input["args"]) == [write, None]:
                 return str(workflow.workflow_id)
         return self._enqueue(PAIRS, write, after)
 
-    def _enqueue(self, kind: str, *arguments: Any) -> str:
-        """Hand a job over, with the id of the request that this thread works for; the job's id."""
-        job_id, request_id = new_id("job"), current_request_id()
-        options: EnqueueOptions = {
-            "workflow_name": kind,
-            "queue_name": QUEUES[kind],
-            "workflow_id": job_id,
-            "attributes": {} if request_id is None else {_REQUEST: request_id},
-        }
-        self._client.enqueue(options, *arguments)
-        logger().info("job_started", job=job_id, kind=kind)
-        return job_id
+    def tune_retriever(self, options: Mapping[str, Any]) -> str:
+        """Start tuning the encoder on this home; the job's id. See `app.workflows.tune_encoder`."""
+        return self._enqueue(TUNE_RETRIEVER, dict(options))
 
-    def reindex(self) -> str:
-        """Start bringing the index up to date; the job's id."""
-        return self.ingest([])
+    def reindex(self, job_id: str | None = None) -> str:
+        """Start bringing the index up to date, as the job of this id if there is none yet; the job's id."""
+        return self.ingest([], job_id)
+
+    def sync(self, source_id: str, job_id: str | None = None) -> str:
+        """Start syncing a source, or join the sync of it that waits or runs already; the job's id.
+
+        Args:
+            source_id: The source.
+            job_id: Id of the job, if there is none of this id yet; a new one if None.
+        """
+        options = _options(SYNC, job_id or new_id("job"))
+        options["deduplication_id"] = source_id
+        options["duplication_policy"] = "return-existing"
+        handle: Any = self._client.enqueue(options, source_id)
+        started = str(handle.get_workflow_id())
+        if started == options["workflow_id"]:
+            logger().info("job_started", job_id=started, kind=SYNC)
+        return started
+
+    def make_release(self, *, encoder: str | None, generator: str | None, note: str) -> str:
+        """Start recording a candidate with an index of its own; the job's id."""
+        return self._enqueue(RELEASE, encoder, generator, note)
+
+    def promote(self, release_id: str, gate: GateOptions | None, *, reason: str | None) -> str:
+        """Start promoting a release; without a gate it is passed by, for a reason. The job's id."""
+        return self._enqueue(PROMOTION, release_id, gate, reason)
+
+    def _enqueue(self, kind: str, *arguments: object, job_id: str | None = None) -> str:
+        job_id = job_id or new_id("job")
+        self._client.enqueue(_options(kind, job_id), *arguments)
+        logger().info("job_started", job_id=job_id, kind=kind)
+        return job_id
 
     def get(self, job_id: str) -> JobView:
         """One job.
@@ -103,20 +124,130 @@ class JobQueue:
         Raises:
             JobNotFound: If there is none of this id.
         """
+        return self._views([self._find(job_id)])[0]
+
+    def _find(self, job_id: str) -> WorkflowStatus:
         found = self._client.list_workflows(workflow_ids=[job_id], load_input=False)
         if not found:
             raise JobNotFound(job_id)
-        return self._views(found)[0]
+        return found[0]
 
-    def recent(self, *, limit: int) -> list[JobView]:
-        """The newest jobs first."""
-        return self._views(self._client.list_workflows(limit=limit, sort_desc=True, load_input=False))
+    def recent(self, *, limit: int, state: JobState | None = None, kind: str | None = None) -> list[JobView]:
+        """The newest jobs first.
+
+        Without a ``state``, those that failed come first, until somebody retries or dismisses them.
+        """
+        if state is not None:
+            return self._views(list(islice(self._newest(state, kind), limit)))
+        failed = list(islice(self._newest("failed", kind), limit))
+        newest = self._client.list_workflows(name=kind, limit=limit, sort_desc=True, load_input=False)
+        known = {workflow.workflow_id for workflow in failed}
+        found = [*failed, *(workflow for workflow in newest if workflow.workflow_id not in known)]
+        return self._views(found[:limit])
+
+    def _newest(self, state: JobState, kind: str | None) -> Iterator[WorkflowStatus]:
+        statuses, offset = list(_STATUSES[state]), 0
+        while True:
+            page = self._client.list_workflows(
+                name=kind, status=statuses, limit=PAGE, offset=offset, sort_desc=True, load_input=False
+            )
+            yield from (workflow for workflow in page if _state(workflow) == state)
+            if len(page) < PAGE:
+                return
+            offset += PAGE
+
+    def details(self, job_id: str) -> JobDetails:
+        """The steps of a job and what it logged.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+        """
+        workflow = self._find(job_id)
+        recorded = self._client.list_workflow_steps(job_id, load_output=False)
+        with self._database.reading() as session:
+            progress = get_progress(session, [job_id]).get(job_id, Progress())
+            log = get_log(session, job_id)
+        steps = [
+            StepView(
+                name=step["function_name"],
+                state="succeeded",
+                started_at=moment(step["started_at_epoch_ms"]),
+                ended_at=moment(step["completed_at_epoch_ms"]),
+            )
+            for step in recorded
+        ]
+        return job_details(steps, progress, log, state=_state(workflow))
+
+    def cancel(self, job_id: str) -> JobView:
+        """End a job before it is done; a step under way ends at its next report.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            JobEnded: If it has ended.
+        """
+        job = self.get(job_id)
+        if job.state not in ("waiting", "running"):
+            raise JobEnded(job_id, job.state)
+        self._client.cancel_workflow(job_id)
+        return self.get(job_id)
+
+    def retry(self, job_id: str) -> JobView:
+        """Go on with a job that failed or was cancelled, at the step that failed or had not ended.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            JobUnderWay: If it has not ended yet.
+            JobEnded: If it succeeded.
+        """
+        workflow = self._find(job_id)
+        state = _state(workflow)
+        if state in ("waiting", "running"):
+            raise JobUnderWay(job_id, state)
+        if state == "succeeded":
+            raise JobEnded(job_id, state)
+        try:
+            self._client.rewind_workflow(
+                job_id,
+                start_step=self._first_undone(workflow),
+                application_version=WORKFLOWS_VERSION,
+                queue_name=QUEUES[workflow.name],
+            )
+        except error.DBOSException as refused:  # somebody was quicker
+            raise JobUnderWay(job_id, self.get(job_id).state) from refused
+        self._client.update_workflow_attributes(job_id, {_DISMISSED: False}, merge=True)
+        return self.get(job_id)
+
+    def _first_undone(self, workflow: WorkflowStatus) -> int:
+        """The number of the step to go on with; steps count from 1. A step that fails is the last one."""
+        steps = self._client.list_workflow_steps(workflow.workflow_id, load_output=False)
+        if not steps or workflow.app_version not in (None, WORKFLOWS_VERSION):
+            return 1
+        last = steps[-1]["function_id"]
+        return last if workflow.status in ENDED_BADLY else last + 1
+
+    def dismiss(self, job_id: str) -> JobView:
+        """Take note of a job that failed: it is listed as dismissed from now on.
+
+        Raises:
+            JobNotFound: If there is none of this id.
+            JobUnderWay: If it has not ended yet.
+            JobEnded: If it did not fail.
+        """
+        state = _state(self._find(job_id))
+        if state in ("waiting", "running"):
+            raise JobUnderWay(job_id, state)
+        if state in ("succeeded", "cancelled"):
+            raise JobEnded(job_id, state)
+        self._client.update_workflow_attributes(job_id, {_DISMISSED: True}, merge=True)
+        return self.get(job_id)
 
     def counts(self) -> Mapping[tuple[str, str], int]:
-        """How many jobs there are by kind and state: waiting, running, and failed."""
-        found = self._client.list_workflows(status=list(_COUNTED), load_input=False, load_output=False)
-        none = {(kind, state): 0 for kind in QUEUES for state in ("waiting", "running", "failed")}
-        return none | Counter((workflow.name, _STATES.get(workflow.status, "failed")) for workflow in found)
+        """How many jobs there are by kind and state: waiting, running, and failed ones not dismissed."""
+        statuses = [status for state in _COUNTED for status in _STATUSES[state]]
+        found = self._client.list_workflows(status=statuses, load_input=False, load_output=False)
+        counted = Counter((workflow.name, _state(workflow)) for workflow in found)
+        kinds = {*QUEUES, *(kind for kind, _ in counted)}
+        return {(kind, state): counted[kind, state] for kind in kinds for state in _COUNTED}
 
     def _views(self, workflows: Sequence[WorkflowStatus]) -> list[JobView]:
         with self._database.reading() as session:
@@ -128,170 +259,47 @@ class JobQueue:
         self._client.destroy()
 
 
+def open_client(settings: Settings) -> DBOSClient:
+    """A client that says at once when the database does not answer, so that requests never hang."""
+    return DBOSClient(
+        system_database_url=settings.jobs_database,
+        application_name=APPLICATION,
+        retry_connection_errors=False,
+    )
+
+
+def _options(kind: str, job_id: str) -> EnqueueOptions:
+    """How a job is handed over: with the id of the request that this thread works for."""
+    request_id = current_request_id()
+    return {
+        "workflow_name": kind,
+        "queue_name": QUEUES[kind],
+        "workflow_id": job_id,
+        "attributes": {} if request_id is None else {REQUEST: request_id},
+    }
+
+
+def _state(workflow: WorkflowStatus) -> JobState:
+    if workflow.status in ENDED_BADLY:
+        return "dismissed" if (workflow.attributes or {}).get(_DISMISSED) else "failed"
+    return next(state for state, statuses in _STATUSES.items() if workflow.status in statuses)
+
+
 def _view(workflow: WorkflowStatus, progress: Progress) -> JobView:
     return JobView(
         id=workflow.workflow_id,
         kind=workflow.name,
-        state=_STATES.get(workflow.status, "failed"),
+        state=_state(workflow),
         stage=progress.stage,
         done=progress.done,
         total=progress.total,
-        error=None if workflow.error is None else str(workflow.error),
+        error=_error(workflow),
         result=workflow.output,
         created_at=datetime.fromtimestamp((workflow.created_at or 0) / 1000, tz=UTC),
     )
 
 
-class JobEngine:
-    """Runs workflows in this process, from `start` to `stop`."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._workflows = _Workflows(services)
-        self._lock: IO[str] | None = None
-
-    def start(self) -> None:
-        """Take over the jobs of this home folder, unfinished ones first.
-
-        Raises:
-            EngineElsewhere: If another process runs them.
-        """
-        self._lock = _take_lock(self._services.settings)
-        config: DBOSConfig = {
-            "name": APPLICATION,
-            "system_database_url": self._services.settings.jobs_database,
-            "application_version": WORKFLOWS_VERSION,
-            "log_level": "ERROR",
-            "enable_otlp": False,
-        }
-        DBOS(config=config)
-        adopt_logger("dbos")
-        self._workflows.register()
-        DBOS.launch()
-        for queue in QUEUES.values():
-            DBOS.register_queue(queue, worker_concurrency=1, polling_interval_sec=0.2)
-        self._adopt_orphans()
-
-    def _adopt_orphans(self) -> None:
-        """Start a job for versions whose uploader was killed between storing them and handing them over."""
-        with self._services.database.reading() as session:
-            waiting = pending_versions(session)
-        if not waiting:
-            return
-        active = DBOS.list_workflows(name=INGEST, status=list(_ACTIVE))
-        taken = {
-            tuple(version)
-            for workflow in active
-            if workflow.app_version in (None, WORKFLOWS_VERSION) and workflow.input is not None
-            for version in workflow.input["args"][0]
-        }
-        orphans = [version for version in waiting if version not in taken]
-        if orphans:
-            logger().info("orphans_adopted", count=len(orphans))
-            DBOS.enqueue_workflow_with_options(
-                {"workflow_name": INGEST, "queue_name": QUEUES[INGEST], "workflow_id": new_id("job")},
-                [list(version) for version in orphans],
-            )
-
-    def stop(self) -> None:
-        """Stop taking jobs and wait for the step under way to end; what is left goes on at the next start."""
-        self._workflows.stop()
-        DBOS.destroy(destroy_registry=True)
-        self._workflows.close()
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-
-def ensure_engine_is_free(settings: Settings) -> None:
-    """Raise EngineElsewhere if another process runs the jobs of this home folder."""
-    _take_lock(settings).close()
-
-
-def _take_lock(settings: Settings) -> IO[str]:
-    settings.home.mkdir(parents=True, exist_ok=True)
-    lock = (settings.home / "jobs.lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise EngineElsewhere(
-            f"another process runs the jobs of {settings.home}: a server, or a command that has not ended; "
-            "end it first, or set FOOTNOTE_HOME to another folder"
-        ) from None
-    return lock
-
-
-class _Workflows:
-    """The workflows of `app.workflows`, bound to this process's services, with their steps recorded."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._stopping = threading.Event()
-        self._working = threading.Lock()
-        self._client = DBOSClient(
-            system_database_url=services.settings.jobs_database, application_name=APPLICATION, lazy=True
-        )
-
-    def register(self) -> None:
-        """Make the workflows known to the engine, before it is launched."""
-
-        @DBOS.workflow(name=INGEST)
-        def ingest(versions: list[list[Any]]) -> dict[str, Any]:
-            with self._telling(INGEST):
-                return ingest_versions(self._run(), versions)
-
-        @DBOS.workflow(name=PAIRS)
-        def qa(write: int | None, after: str | None) -> dict[str, Any]:
-            if after is not None:
-                with contextlib.suppress(Exception):  # whatever became of it, it has ended
-                    DBOS.retrieve_workflow(after).get_result()
-            with self._telling(PAIRS):
-                return build_pairs(self._run(), write)
-
-    def stop(self) -> None:
-        """End the step under way at its next report, and let no other begin."""
-        self._stopping.set()
-        if self._working.acquire(timeout=STOPPING_SECONDS):
-            self._working.release()
-
-    def close(self) -> None:
-        """Give back the database's connections."""
-        self._client.destroy()
-
-    @contextlib.contextmanager
-    def _telling(self, kind: str) -> Iterator[None]:
-        """Log how a job goes; all that it logs bears its id, and that of the request that started it."""
-        job_id = str(DBOS.workflow_id)
-        found = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
-        attributes = (found[0].attributes if found else None) or {}
-        with bound(request_id=attributes.get(_REQUEST), job=job_id, kind=kind):
-            logger().info("job_begun")
-            try:
-                yield
-            except Exception as error:
-                logger().error("job_failed", exc_info=error)
-                raise
-            logger().info("job_ended")
-
-    def _run(self) -> Run:
-        return Run(
-            services=self._services,
-            job_id=str(DBOS.workflow_id),
-            step=self._step,
-            is_stopping=self._stopping.is_set,
-        )
-
-    def _step(self, name: str, work: Callable[[], Any]) -> Any:
-        """Run ``work`` as a recorded step: after a restart, its recorded result is used instead."""
-
-        def run() -> Any:
-            with self._working:
-                if self._stopping.is_set():
-                    raise Stopping
-                began = time.perf_counter()
-                result = work()
-                logger().info("step_ended", step=name, seconds=round(time.perf_counter() - began, 3))
-                return result
-
-        return DBOS.run_step({"name": name}, run)
+def _error(workflow: WorkflowStatus) -> str | None:
+    if workflow.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        return "too many processes died while they ran it; see their logs, mend what it was, and retry it"
+    return None if workflow.error is None else str(workflow.error)

@@ -10,22 +10,32 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import (
     answers,
+    deletions,
     documents,
     evaluations,
     feedback,
     health,
     jobs,
+    keys,
     metrics,
     pairs,
     products,
     reader,
+    releases,
     search,
+    sources,
+    tuning,
 )
+from app.api.access import describe_access
+from app.api.access_control import AccessControl
+from app.api.headers import SecurityHeaders
 from app.api.limits import BodyLimit, RequestLog
 from app.api.problems import add_problem_handlers, describe_problems
-from app.jobs import JobEngine, JobQueue
+from app.job_engine import JobEngine
+from app.jobs import JobQueue
 from app.models import Models
 from app.observability import logger
+from app.scheduling import Scheduler, check_index_schedule
 from app.settings import Settings
 from app.wiring import Services, build_services
 
@@ -37,6 +47,25 @@ DESCRIPTION = (
     "code points. Errors are `application/problem+json`."
 )
 
+ROUTES = (
+    documents,
+    deletions,
+    search,
+    answers,
+    feedback,
+    pairs,
+    products,
+    evaluations,
+    releases,
+    tuning,
+    jobs,
+    sources,
+    keys,
+    health,
+    metrics,
+    reader,
+)
+
 
 def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
     """The application, not started yet: its lifespan opens the database and starts the job engine.
@@ -45,6 +74,7 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         settings: The settings of this process.
         models: Models of these settings that are loaded already, if there are any.
     """
+    check_index_schedule(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -52,9 +82,12 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         services.search_log.start()
         services.serving.watch()
         engine = JobEngine(services)
-        await run_in_threadpool(engine.start)
+        if settings.serve_jobs:
+            await run_in_threadpool(engine.start)
         queue = JobQueue(services)
         app.state.services, app.state.jobs = services, queue
+        scheduler = Scheduler(services, queue)
+        scheduler.start()
         state = metrics.StateCollector(services, queue)
         services.metrics.registry.register(state)
         ended = threading.Event()
@@ -64,19 +97,28 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         ended.set()
         await run_in_threadpool(warming.join)  # a thread that loads a model must not outlive the process
         state.close()
+        await run_in_threadpool(scheduler.stop)
         await run_in_threadpool(queue.close)
-        await run_in_threadpool(engine.stop)
+        if settings.serve_jobs:
+            await run_in_threadpool(engine.stop)
         await run_in_threadpool(services.close)
 
     app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)
-    add_problem_handlers(app)
-    describe_problems(app)
-    app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
-    app.add_middleware(RequestLog)
-    asking, running = (documents, search, answers, feedback, pairs, products), (evaluations, jobs)
-    for routes in (*asking, *running, health, metrics, reader):
+    _add_layers(app, settings)
+    for routes in ROUTES:
         app.include_router(routes.router)
     return app
+
+
+def _add_layers(app: FastAPI, settings: Settings) -> None:
+    """What stands before the routes, the last one first, and what is described of all of them."""
+    add_problem_handlers(app)
+    describe_problems(app)
+    describe_access(app)
+    app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
+    app.add_middleware(AccessControl, settings=settings)
+    app.add_middleware(RequestLog)
+    app.add_middleware(SecurityHeaders)
 
 
 def _warm_up(services: Services, ended: threading.Event) -> None:

@@ -4,9 +4,16 @@ import logging
 import sys
 import traceback
 import warnings
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from typing import Any
 
 import structlog
+
+Keep = Callable[[Mapping[str, Any]], object]
+
+_keep: ContextVar[Keep | None] = ContextVar("keep", default=None)
 
 _LIBRARIES = (
     "alembic",
@@ -28,26 +35,59 @@ def configure_logging(level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        describe_exception,
     ]
+    shown = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
         renderer = structlog.dev.ConsoleRenderer()
     structlog.configure(
-        processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        processors=[*shared, _keep_line, _drop_below(shown), describe_exception, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(min(shown, logging.INFO)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared, describe_exception],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     _quieten_libraries()
+
+
+@contextmanager
+def kept_lines(keep: Keep) -> Iterator[None]:
+    """Meanwhile ``keep`` gets every line that this thread logs from level info on, shown or not."""
+    token = _keep.set(keep)
+    try:
+        yield
+    finally:
+        _keep.reset(token)
+
+
+def _keep_line(
+    _logger: object, _method: str, line: structlog.typing.EventDict
+) -> structlog.typing.ProcessorReturnValue:
+    keep = _keep.get()
+    if keep is not None and line["level"] != "debug":
+        keep(dict(line))
+    return line
+
+
+def _drop_below(shown: int) -> structlog.typing.Processor:
+    """Show only lines of this level and above; the jobs' own log has kept theirs before."""
+    levels = logging.getLevelNamesMapping()
+
+    def drop(
+        _logger: object, _method: str, line: structlog.typing.EventDict
+    ) -> structlog.typing.ProcessorReturnValue:
+        if levels[line["level"].upper()] < shown:
+            raise structlog.DropEvent
+        return line
+
+    return drop
 
 
 def describe_exception(

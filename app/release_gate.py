@@ -31,6 +31,7 @@ from generator.adapter_base import read_base
 
 SEARCH_TIME = "search milliseconds"
 MODEL_SIZE = "model megabytes"
+DRAWN_BY = 20260901  # seed of the questions that are answered: the same ones for every candidate
 DEPTH = 10  # documents
 SEARCHED = 50  # passages: enough for ten documents
 FALLS = {"hit@10": 0.02, "token recall": 0.02, "supported": 0.02, "refusal right": 0.02}

@@ -1,24 +1,32 @@
 """Making releases, making one live, and going back."""
 
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from app.bundles import Lineup, describe_thresholds, release_lineup, settings_lineup
 from app.db.indexes import IndexView, newest_index
+from app.db.passages import forget_embeddings
 from app.db.releases import (
     EventKind,
     NewRelease,
+    ReleaseRetired,
     ReleaseState,
     ReleaseView,
     add_release,
     get_release,
+    has_answers,
+    list_releases,
+    lock_pointer,
+    mark_retired,
     move_pointer,
     read_pointers,
 )
+from app.db.tables import new_id
 from app.downloads import Progress
-from app.indexing import build_release_index
-from app.model_folders import open_model
+from app.indexing import build_release_index, is_whole
+from app.model_folders import open_model, tuned_folder
 from app.models import Models
 from app.observability import logger
 from app.settings import Settings
@@ -32,14 +40,9 @@ class NothingToRollBack(Exception):
     """There is no release to go back to; the message says why."""
 
 
-class ReleaseRetired(Exception):
-    """The release's files were given up."""
-
-    def __init__(self, release_id: str) -> None:
-        super().__init__(f"the release {release_id} is retired, its files are gone; create it anew")
-
-
-def create_release(services: Services, settings: Settings, *, note: str, progress: Progress) -> ReleaseView:
+def create_release(
+    services: Services, settings: Settings, *, note: str, progress: Progress, release_id: str | None = None
+) -> ReleaseView:
     """Record a candidate of the models that settings name, with an index of its own; nothing goes live.
 
     Args:
@@ -47,6 +50,7 @@ def create_release(services: Services, settings: Settings, *, note: str, progres
         settings: Those of this home, with the models of the candidate.
         note: What it is, for people.
         progress: Told how far its index is.
+        release_id: Its id, where a job that is repeated after a crash must not make two; None for a new one.
 
     Raises:
         ModelUnavailable: If a model is not here, or its files are not those that were recorded.
@@ -70,7 +74,7 @@ def create_release(services: Services, settings: Settings, *, note: str, progres
         note=note,
     )
     with services.database.writing() as session:
-        release = add_release(session, new, state=ReleaseState.CANDIDATE, now=_now())
+        release = add_release(session, release_id or new_id("rel"), new, now=_now())
     logger().info("release_created", release=release.id)
     return release
 
@@ -126,7 +130,9 @@ def promote(
     if first:
         before = create_release(services, services.settings, note=FIRST, progress=progress)
         _move(services, before.id, _newest(services, before), EventKind.PROMOTED, {"note": FIRST})
-    return _move(services, release_id, index, EventKind.FORCED if forced else EventKind.PROMOTED, detail)
+    moved = _move(services, release_id, index, EventKind.FORCED if forced else EventKind.PROMOTED, detail)
+    retire_old(services)
+    return moved
 
 
 def checked_lineup(services: Services, release_id: str) -> Lineup:
@@ -191,6 +197,44 @@ def roll_back(
     lineup = checked_lineup(services, target)
     with services.database.reading() as session:
         index = newest_index(session, get_release(session, target).vectors)
-    if index is None or not (services.settings.indexes_folder / index.id).is_dir():
+    if index is None or not is_whole(services.settings, index):
         index = _build(services, lineup, progress)
     return _move(services, target, index, EventKind.ROLLED_BACK, {"from": live_id, "reason": reason})
+
+
+def retire_old(services: Services) -> list[str]:
+    """Give up releases that are not kept, with models that were tuned here for them alone; their ids.
+
+    Kept are the live release, the one that it replaced, the newest others as settings say, and those that
+    answers on record were made with, where settings say so. A model stays while a kept release or these
+    settings name it. Indexes that nothing needs go with the next build.
+    """
+    settings = services.settings
+    with services.database.writing() as session:
+        live = lock_pointer(session)
+        if live is None:
+            return []
+        every = list_releases(session)
+        needed = {live, get_release(session, live).replaced}
+        others = [one for one in every if one.id not in needed and one.state is not ReleaseState.RETIRED]
+        retired = [
+            one.id
+            for one in others[settings.kept_releases :]
+            if not (settings.keep_answering_releases and has_answers(session, one.id))
+        ]
+        for release_id in retired:
+            mark_retired(session, release_id, {"kept_releases": settings.kept_releases}, now=_now())
+        every = list_releases(session)
+        gone = [one for one in every if one.state is ReleaseState.RETIRED]  # of earlier calls too: one may
+        kept = [one for one in every if one.state is not ReleaseState.RETIRED]  # have been killed right here
+        named = {settings.encoder, settings.reranker, settings.generator}.union(*map(_references, kept))
+        forget_embeddings(session, {one.vectors for one in gone if one.encoder not in named})
+    for run in _runs(*(set[str | None]().union(*map(_references, gone)) - named)):
+        shutil.rmtree(tuned_folder(settings.models_folder, run), ignore_errors=True)
+    if retired:
+        logger().info("releases_retired", releases=retired)
+    return retired
+
+
+def _references(release: ReleaseView) -> set[str | None]:
+    return {release.encoder, release.reranker, release.generator}

@@ -1,9 +1,12 @@
 """From a question to passages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from app.db.passages import get_passages
+from sqlalchemy.orm import Session
+
+from app.db.pairs import pairs_of_products
+from app.db.passages import PassageView, get_passages
 from app.db.products import find_product, product_names
 from app.db.session import Database
 from app.stopwatch import Stopwatch
@@ -80,6 +83,7 @@ class Found:
     Attributes:
         index_version: Where they came from.
         products: Names of the products that the search was limited to, or else of those that were detected.
+        limited_to: Ids of the products that the search was limited to; None if it was not.
         detected_products: The products that were detected, the surest first; none where the caller named
             some, or where it is unsure.
         subjects: Name of the product that every hit is about, if there is one.
@@ -91,6 +95,7 @@ class Found:
 
     index_version: str
     products: tuple[str, ...]
+    limited_to: frozenset[str] | None
     detected_products: tuple[FoundProduct, ...]
     subjects: tuple[str, ...]
     hits: tuple[FoundPassage, ...]
@@ -106,10 +111,15 @@ def find_passages(
     *,
     k: int,
     products: Sequence[str] | None,
+    allowed_products: Collection[str] | None = None,
     config: SearchConfig,
     reranker: TimedReranker | None = None,
 ) -> Found:
     """The passages that fit a question best.
+
+    Where the asker may see some products only, the others are as if they were not there: their passages and
+    pairs are held back before any retriever ranks, and those that came to another product since the index
+    was built are left out by what the database says.
 
     Args:
         database: Database for reading.
@@ -118,11 +128,12 @@ def find_passages(
         question: Any text.
         k: Most passages wanted.
         products: Names or aliases of the only products to search, in any case; None for all.
+        allowed_products: Ids of the only products that the asker may see; None for all.
         config: How to search.
         reranker: Orders the first hits anew; None to leave them.
 
     Raises:
-        ProductUnknown: Names the products that there are.
+        ProductUnknown: Names the products that there are, of those that the asker may see.
     """
     watch = Stopwatch()
     with watch.time("encode"):
@@ -130,6 +141,9 @@ def find_passages(
     with watch.time("search"):
         with database.reading() as session:
             names = product_names(session)
+        if allowed_products is not None:
+            names = {one: known for one, known in names.items() if one in allowed_products}
+            products = [known[0] for known in names.values()] if products is None else products
         found_k = k if reranker is None else max(k, reranker.config.passages)
         result = search_live(
             live, encoder, question, k=found_k, products=products, names=names, config=config, query=query
@@ -139,7 +153,9 @@ def find_passages(
             result = replace(result, hits=rerank_hits(database, reranker, question, result.hits)[:k])
     hits = result.hits
     with watch.time("search"), database.reading() as session:
-        views = get_passages(session, [hit.passage_id for hit in hits])
+        shown = get_passages(session, [hit.passage_id for hit in hits])
+        questions = _allowed_questions(session, result.questions, allowed_products)
+    views = _allowed_views(shown, allowed_products)
     found = tuple(
         FoundPassage(
             rank=hit.rank,
@@ -170,12 +186,30 @@ def find_passages(
     return Found(
         index_version=live.id,
         products=tuple(one.name for one in detected) if products is None else tuple(products),
+        limited_to=None if products is None else frozenset(_product_ids(names, products)),
         detected_products=detected,
         subjects=subjects,
         hits=found,
-        questions=tuple(result.questions),
+        questions=questions,
         seconds=watch.seconds,
     )
+
+
+def _allowed_views(
+    views: Mapping[str, PassageView], allowed_products: Collection[str] | None
+) -> Mapping[str, PassageView]:
+    if allowed_products is None:
+        return views
+    return {one: view for one, view in views.items() if view.product_id in allowed_products}
+
+
+def _allowed_questions(
+    session: Session, questions: Sequence[QuestionMatch], allowed_products: Collection[str] | None
+) -> tuple[QuestionMatch, ...]:
+    if allowed_products is None:
+        return tuple(questions)
+    allowed = pairs_of_products(session, [match.pair_id for match in questions], allowed_products)
+    return tuple(match for match in questions if match.pair_id in allowed)
 
 
 def rerank_hits(database: Database, reranker: TimedReranker, question: str, hits: Sequence[Hit]) -> list[Hit]:

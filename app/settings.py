@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     evidence_tokens: int = Field(default=900, ge=100, description="Most tokens of evidence in the prompt.")
     answer_tokens: int = Field(default=200, ge=16, le=4096, description="Most tokens of one answer.")
     waiting_answers: int = Field(default=16, ge=1, le=32, description="Most questions answered or waiting.")
+    requests_per_minute: int = Field(
+        default=12_000, ge=1, description="Most requests of a key, or of an address without one."
+    )
+    answers_per_minute: int = Field(default=3_000, ge=1, description="Of these, most that ask for an answer.")
+    waiting_requests: int = Field(default=200, ge=1, description="Most requests under way at once.")
     approve_authored: float = Field(
         default=0.0, ge=0, description="Least quality of pairs from documents to approve unseen; >1 never."
     )
@@ -84,7 +89,34 @@ class Settings(BaseSettings):
     kept_searches_days: int = Field(
         default=90, ge=1, le=36_500, description="Days after which searches without interactions are removed."
     )
+    kept_releases: int = Field(
+        default=5, ge=0, description="Releases kept beside the live one and the one that it replaced."
+    )
+    keep_answering_releases: bool = Field(
+        default=True, description="Keep every release that an answer on record was made with."
+    )
     kept_indexes: int = Field(default=2, ge=1, description="Index versions kept beside the live one.")
+    serve_jobs: bool = Field(
+        default=True, description="Whether the server runs jobs too; false where footnote worker does."
+    )
+    worker_silence_seconds: int = Field(
+        default=20,
+        ge=2,
+        description="Seconds without a sign of a process after which another takes its jobs over.",
+    )
+    index_schedule: str | None = Field(
+        default=None, description="Cron expression of index building; only after changes if not set."
+    )
+    index_schedule_zone: str = Field(default="UTC", description="Time zone of FOOTNOTE_INDEX_SCHEDULE.")
+    sync_timeout: float = Field(
+        default=120, gt=0, description="Most seconds for one page of a source, or one command of git."
+    )
+    s3_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://[^/]+/?$", description="Address of the store of buckets; Amazon's."
+    )
+    s3_region: str | None = Field(default=None, description="Its region, if it wants one.")
+    s3_key: SecretStr | None = Field(default=None, description="Access key for it; anonymous if not set.")
+    s3_secret: SecretStr | None = Field(default=None, description="The secret of that key.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod
@@ -118,9 +150,19 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{(self.home / 'jobs.db').resolve()}"
 
     @property
+    def shares_jobs(self) -> bool:
+        """Whether any number of processes may run jobs; on SQLite one process has them to itself."""
+        return not self.database.startswith("sqlite")
+
+    @property
     def blobs_folder(self) -> Path:
         """Folder of uploaded bytes, named by their sha256."""
         return self.home / "blobs"
+
+    @property
+    def sources_folder(self) -> Path:
+        """Folder of copies of repositories, by the id of their source."""
+        return self.home / "sources"
 
     @property
     def indexes_folder(self) -> Path:

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from app.answering import Answerer, Event, Turn
 from app.bundles import Bundle
 from app.db.session import Database, migrate, open_engine
+from app.job_views import JobDetails, JobState
 from app.metrics import Metrics
 from app.models import Models
 from app.observability import logger
@@ -50,7 +51,7 @@ class JobView:
 
     id: str
     kind: str
-    state: str
+    state: JobState
     stage: str
     done: int
     total: int
@@ -66,20 +67,52 @@ class Jobs(Protocol):
         """Start parsing, embedding and indexing document versions; the job's id."""
         ...
 
-    def reindex(self) -> str:
-        """Start bringing the index up to date; the job's id."""
+    def reindex(self, job_id: str | None = None) -> str:
+        """Start bringing the index up to date, as the job of this id if there is none yet; the job's id."""
+        ...
+
+    def sync(self, source_id: str, job_id: str | None = None) -> str:
+        """Start syncing a source, or join the sync of it that waits or runs already; the job's id."""
         ...
 
     def build_pairs(self, *, write: int | None, after: str | None = None) -> str:
         """Start compiling QA pairs, once the job ``after`` has ended; the job's id."""
         ...
 
+    def make_release(self, *, encoder: str | None, generator: str | None, note: str) -> str:
+        """Start recording a candidate; the job's id."""
+        ...
+
+    def promote(self, release_id: str, gate: Any, *, reason: str | None) -> str:
+        """Start promoting a release; ``gate`` is `app.model_workflows.GateOptions`, or None to pass it by."""
+        ...
+
+    def tune_retriever(self, options: Mapping[str, Any]) -> str:
+        """Start tuning the encoder on this home; the job's id."""
+        ...
+
     def get(self, job_id: str) -> JobView:
         """One job; raises `JobNotFound`."""
         ...
 
-    def recent(self, *, limit: int) -> list[JobView]:
-        """The newest jobs first."""
+    def recent(self, *, limit: int, state: JobState | None = None, kind: str | None = None) -> list[JobView]:
+        """The newest jobs first; without a state, those that failed before all others."""
+        ...
+
+    def details(self, job_id: str) -> JobDetails:
+        """The steps of a job and what it logged; raises `JobNotFound`."""
+        ...
+
+    def cancel(self, job_id: str) -> JobView:
+        """End a job before it is done; raises `JobNotFound` or `JobEnded`."""
+        ...
+
+    def retry(self, job_id: str) -> JobView:
+        """Go on with a failed or cancelled job; raises `JobNotFound`, `JobUnderWay` or `JobEnded`."""
+        ...
+
+    def dismiss(self, job_id: str) -> JobView:
+        """Take note of a failed job; raises `JobNotFound`, `JobUnderWay` or `JobEnded`."""
         ...
 
     def counts(self) -> Mapping[tuple[str, str], int]:
@@ -142,7 +175,14 @@ class Services:
         """The index that answers now; see `bundle`."""
         return self.bundle().live
 
-    def search(self, question: str, *, k: int, products: Sequence[str] | None = None) -> Found:
+    def search(
+        self,
+        question: str,
+        *,
+        k: int,
+        products: Sequence[str] | None = None,
+        allowed_products: Collection[str] | None = None,
+    ) -> Found:
         """The passages that fit a question best; see `app.searching.find_passages`."""
         bundle = self.bundle()
         models = bundle.lineup.models
@@ -153,6 +193,7 @@ class Services:
             question,
             k=k,
             products=products,
+            allowed_products=allowed_products,
             config=models.search_config,
             reranker=models.reranker,
         )
@@ -161,7 +202,12 @@ class Services:
         return found
 
     def stream_answer(
-        self, question: str, *, products: Sequence[str] | None = None, conversation: Sequence[Turn] = ()
+        self,
+        question: str,
+        *,
+        products: Sequence[str] | None = None,
+        allowed_products: Collection[str] | None = None,
+        conversation: Sequence[Turn] = (),
     ) -> Iterator[Event]:
         """Answer a question, sentence by checked sentence; see `app.answering.Answerer.stream`.
 
@@ -173,12 +219,16 @@ class Services:
             raise Busy(self.settings.waiting_answers)
         try:
             with self.metrics.answering():
-                yield from self._stream_answer(question, products, conversation)
+                yield from self._stream_answer(question, products, allowed_products, conversation)
         finally:
             self._asking.release()
 
     def _stream_answer(
-        self, question: str, products: Sequence[str] | None, conversation: Sequence[Turn]
+        self,
+        question: str,
+        products: Sequence[str] | None,
+        allowed_products: Collection[str] | None,
+        conversation: Sequence[Turn],
     ) -> Iterator[Event]:
         bundle = self.bundle()
         models, thresholds = bundle.lineup.models, bundle.lineup.thresholds
@@ -193,7 +243,14 @@ class Services:
             reranker=models.reranker,
             release=bundle.lineup.release,
         )
-        for event in answerer.stream(bundle.live, question, products=products, conversation=conversation):
+        events = answerer.stream(
+            bundle.live,
+            question,
+            products=products,
+            allowed_products=allowed_products,
+            conversation=conversation,
+        )
+        for event in events:
             if event.name == "final_answer":
                 self._record_answer(event.data)
             yield event
@@ -209,16 +266,27 @@ class Services:
         logger().info("answered", answer=answer["id"], status=answer["status"], **_rounded(stages))
 
     def ask(
-        self, question: str, *, products: Sequence[str] | None = None, conversation: Sequence[Turn] = ()
+        self,
+        question: str,
+        *,
+        products: Sequence[str] | None = None,
+        allowed_products: Collection[str] | None = None,
+        conversation: Sequence[Turn] = (),
     ) -> dict[str, Any]:
         """Answer a question; the whole answer, as ``POST /v1/answers`` gives it."""
-        *_, last = self.stream_answer(question, products=products, conversation=conversation)
+        *_, last = self.stream_answer(
+            question, products=products, allowed_products=allowed_products, conversation=conversation
+        )
         return last.data
 
-    def gaps(self, *, limit: int) -> list[Gap]:
+    def gaps(self, *, limit: int, allowed_products: Collection[str] | None = None) -> list[Gap]:
         """What readers ask and the documents do not answer; see `app.qa.gaps.find_gaps`."""
         return find_gaps(
-            self.database, self.encoder, lambda question, k: self.search(question, k=k), limit=limit
+            self.database,
+            self.encoder,
+            lambda question, k: self.search(question, k=k, allowed_products=allowed_products),
+            limit=limit,
+            allowed_products=allowed_products,
         )
 
     def warm_up(self) -> None:

@@ -12,6 +12,7 @@ from app.db.documents import renew_versions_cut_otherwise
 from app.db.jobs import set_progress
 from app.db.pair_work import unread_versions
 from app.db.pairs import count_pairs
+from app.deletion.purging import JobRecords, purge
 from app.indexing import ReleaseMoved, build_live_index
 from app.ingesting import cut_name, embed_missing, parse_version, record_near_duplicates
 from app.qa.extraction import EXTRACTOR, extract_pairs
@@ -42,12 +43,14 @@ class Run:
         job_id: The job.
         step: Runs work as a recorded step: where it has ended before, its recorded result is given instead.
         is_stopping: Whether this process wants to end.
+        jobs: The records of ended jobs, which may name deleted documents.
     """
 
     services: Services
     job_id: str
     step: Callable[[str, Callable[[], Any]], Any]
     is_stopping: Callable[[], bool]
+    jobs: JobRecords
 
     def check(self) -> None:
         """Raise Stopping if this process wants to end."""
@@ -108,14 +111,19 @@ def _near_duplicates(run: Run, versions: Versions) -> list[tuple[str, str, float
 
 
 def _index(run: Run) -> str:
-    """An index of the live release's encoder, also where another one goes live meanwhile."""
+    """An index of the live release's encoder, also where another one goes live meanwhile.
+
+    What was deleted is in it no more, and is then purged from every other place.
+    """
     services = run.services
     while True:
         encoder = services.serving.follow().models.encoder
         with contextlib.suppress(ReleaseMoved):
-            return build_live_index(
+            index_id = build_live_index(
                 services.database, services.settings, encoder, report=run.report, now=_now
             )
+            purge(services.database, services.settings, run.jobs, now=_now)
+            return index_id
 
 
 def _outcome(run: Run, versions: Versions, pairs: Sequence[Sequence[Any]], index_id: str) -> dict[str, Any]:

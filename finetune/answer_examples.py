@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from finetune.configuration import AnswerExampleConfig
+from finetune.overlap import digest_questions
 from generator.attribution import Attributor
 from generator.evidence import Evidence
 from generator.models import Message
@@ -253,13 +254,14 @@ def choose_diverse(questions: Vectors, weights: Sequence[float], count: int) -> 
 
 
 def describe_answer_examples(examples: Sequence[AnswerExample]) -> Mapping[str, Any]:
-    """Counts, and a checksum of all that a run reads, for its manifest."""
+    """Counts, a checksum of all that a run reads, and what tells its questions, for its manifest."""
     digest = hashlib.sha256()
     for one in examples:
         for text in (*(message.content for message in one.messages), one.target, repr(one.weight)):
             digest.update(text.encode() + b"\0")
     return {
         "examples": len(examples),
+        "questions": digest_questions(one.question for one in examples),
         "refusals": sum(one.refuses for one in examples),
         "sha256": digest.hexdigest(),
     }

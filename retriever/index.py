@@ -1,5 +1,6 @@
 """An index version: one immutable directory with passages and the questions that they answer."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -28,6 +29,7 @@ from retriever.questions import (
     IndexedQuestion,
     QuestionIndex,
     open_questions,
+    read_pair_ids,
     write_questions,
 )
 from retriever.vectors import VectorIndex, open_vectors, write_vectors
@@ -282,3 +284,13 @@ def _check_counts(index: Index) -> None:
         )
     if index.vectors.dimension != index.manifest.dimension:
         raise DimensionMismatch(expected=index.manifest.dimension, got=index.vectors.dimension)
+
+
+def read_names(directory: Path) -> frozenset[str]:
+    """Ids of the documents and QA pairs that an index version holds, or what a killed build left of one."""
+    names: set[str] = set()
+    with contextlib.suppress(OSError, ValueError):  # what was not written yet names nothing
+        names.update(json.loads((directory / _ENTRIES).read_text(encoding="utf-8"))["documents"])
+    with contextlib.suppress(OSError, ValueError):
+        names.update(read_pair_ids(directory / _QUESTIONS))
+    return frozenset(names)

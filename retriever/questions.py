@@ -138,10 +138,16 @@ def open_questions(directory: Path, *, exact_limit: int = EXACT_LIMIT) -> Questi
     """
     return QuestionIndex(
         open_vectors(directory / _VECTORS, exact_limit=exact_limit),
-        json.loads((directory / _PAIRS).read_text(encoding="utf-8")),
+        read_pair_ids(directory),
         starts=_mapped(directory / _STARTS),
         evidence=_mapped(directory / _EVIDENCE),
     )
+
+
+def read_pair_ids(directory: Path) -> list[str]:
+    """The pair of each question that `write_questions` wrote."""
+    pair_ids: list[str] = json.loads((directory / _PAIRS).read_text(encoding="utf-8"))
+    return pair_ids
 
 
 def _mapped(path: Path) -> Rows:

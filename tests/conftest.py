@@ -25,6 +25,9 @@ hypothesis.settings.register_profile("new", derandomize=False)
 hypothesis.settings.load_profile("same")
 
 calm_idle_threads()
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # threads of two workers that wait for each other take twice as long
 for key in [name for name in os.environ if name.startswith("FOOTNOTE_")]:
     del os.environ[key]
 
@@ -84,7 +87,14 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         return
     address = request.getfixturevalue("postgres_server")
     with _database(address, f"test_{abs(hash(str(tmp_path)))}") as url:
-        yield Settings(home=home, models=MODELS, encoder=ENCODER, generator=GENERATOR, database_url=url)
+        yield Settings(
+            home=home,
+            models=MODELS,
+            encoder=ENCODER,
+            generator=GENERATOR,
+            database_url=url,
+            worker_silence_seconds=3,
+        )
 
 
 class _database:  # noqa: N801 - used like a function

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sse_starlette import EventSourceResponse
 
 from app.answering import Event, Turn
+from app.api.access import UsesAccess
 from app.api.dependencies import UsesServices
 from app.api.fields import DetectedProductResponse, NotBlank, Question, Storable
 from app.api.problems import as_problem, described
@@ -117,12 +118,15 @@ class AnswerResponse(BaseModel):
         **described(422, 503),
     },
 )
-def ask(request: AnswerRequest, services: UsesServices) -> Any:
+def ask(request: AnswerRequest, services: UsesServices, access: UsesAccess) -> Any:
     """Answer a question from the documents. A sentence that its citation does not carry is never shown."""
     turns = [Turn(question=turn.question, answer=turn.answer) for turn in request.conversation]
+    products, allowed = request.products, access.products
     if not request.stream:
-        return services.ask(request.question, products=request.products, conversation=turns)
-    events = services.stream_answer(request.question, products=request.products, conversation=turns)
+        return services.ask(request.question, products=products, allowed_products=allowed, conversation=turns)
+    events = services.stream_answer(
+        request.question, products=products, allowed_products=allowed, conversation=turns
+    )
     first = next(events)  # errors that are known before the first event become a problem document
     return EventSourceResponse(_server_sent(first, events))
 
@@ -138,8 +142,8 @@ def _server_sent(first: Event, rest: Iterator[Event]) -> Iterator[dict[str, str]
 
 
 @router.get("/{answer_id}", response_model=AnswerResponse, responses=described(404, 422))
-def read(answer_id: str, services: UsesServices) -> Response:
+def read(answer_id: str, services: UsesServices, access: UsesAccess) -> Response:
     """An answer exactly as it was given, with the versions of everything that made it."""
     with services.database.reading() as session:
-        stored = get_answer(session, answer_id)
+        stored = get_answer(session, answer_id, allowed_products=access.products)
     return Response(json.dumps(stored, ensure_ascii=False), media_type="application/json")

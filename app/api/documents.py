@@ -6,12 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Query, Response, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.access import UsesAccess
 from app.api.dependencies import UsesJobs, UsesServices
 from app.api.fields import MAX_NUMBER, NotBlank, storable
 from app.api.problems import described
+from app.db.api_keys import product_for
+from app.db.deletions import request_deletion
 from app.db.document_views import get_document, list_documents
-from app.db.documents import Outcome, delete_document, get_text
-from app.db.pair_evidence import remove_document_evidence
+from app.db.documents import Outcome, check_document, get_text
 from app.ingesting import accept_upload
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
@@ -59,6 +61,13 @@ class DocumentList(BaseModel):
     next: str | None
 
 
+class DeletionStarted(BaseModel):
+    """A document that is deleted, and where its receipt is."""
+
+    document_id: str
+    deletion_id: str
+
+
 class TextResponse(BaseModel):
     """The text that citations of this version point into, counted in Unicode code points."""
 
@@ -72,11 +81,12 @@ class TextResponse(BaseModel):
     status_code=202,
     responses={
         200: {"model": UploadResponse, "description": "The same bytes are there already."},
-        **described(413, 415, 422),
+        **described(409, 413, 415, 422),
     },
 )
 def upload(
     services: UsesServices,
+    access: UsesAccess,
     jobs: UsesJobs,
     response: Response,
     file: Annotated[UploadFile, File(description="Markdown, reStructuredText, HTML, PDF, DOCX, ...")],
@@ -87,8 +97,10 @@ def upload(
     """Store a file and start the job that makes it searchable.
 
     A known ``uri`` with other bytes makes a new version of that document; the version before stays in
-    search until the new one is ready.
+    search until the new one is ready. What a key that is limited to one product uploads is of that product.
     """
+    with services.database.reading() as session:
+        product = product_for(session, product, access)
     stored = accept_upload(
         services.database,
         services.settings,
@@ -97,6 +109,7 @@ def upload(
         uri=uri,
         title=title,
         product=product,
+        allowed_products=access.products,
         now=datetime.now(UTC),
     )
     if stored.outcome is Outcome.UNCHANGED:
@@ -112,12 +125,13 @@ def upload(
 @router.get("", responses=described(422))
 def list_all(
     services: UsesServices,
+    access: UsesAccess,
     after: Annotated[str | None, Query(description="Id of the last document of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> DocumentList:
     """Documents by id, a page at a time."""
     with services.database.reading() as session:
-        views = list_documents(session, after=after, limit=limit)
+        views = list_documents(session, after=after, limit=limit, allowed_products=access.products)
     return DocumentList(
         documents=[DocumentResponse.model_validate(view) for view in views],
         next=views[-1].id if len(views) == limit else None,
@@ -125,27 +139,34 @@ def list_all(
 
 
 @router.get("/{document_id}", responses=described(404, 422))
-def read(document_id: str, services: UsesServices) -> DocumentResponse:
+def read(document_id: str, services: UsesServices, access: UsesAccess) -> DocumentResponse:
     """One document."""
     with services.database.reading() as session:
-        return DocumentResponse.model_validate(get_document(session, document_id))
+        view = get_document(session, document_id, allowed_products=access.products)
+    return DocumentResponse.model_validate(view)
 
 
 @router.get("/{document_id}/text", responses=described(404, 422))
 def read_text(
     document_id: str,
     services: UsesServices,
+    access: UsesAccess,
     version: Annotated[int | None, Query(ge=1, le=MAX_NUMBER, description="Current if not given.")] = None,
 ) -> TextResponse:
     """The text of a document: the ``start`` and ``end`` of citations are offsets into it."""
     with services.database.reading() as session:
+        check_document(session, document_id, allowed_products=access.products)
         number, text = get_text(session, document_id, version)
     return TextResponse(document_id=document_id, version=number, text=text)
 
 
-@router.delete("/{document_id}", status_code=204, responses=described(404, 422))
-def delete(document_id: str, services: UsesServices) -> None:
-    """Take a document and the QA pairs that rest on it alone out of search and answers at once."""
+@router.delete("/{document_id}", status_code=202, responses=described(404, 422))
+def delete(document_id: str, services: UsesServices, access: UsesAccess) -> DeletionStarted:
+    """Take a document and the QA pairs that rest on it out of search and answers at once.
+
+    The next index build removes it from every other place; ``GET /v1/deletions/{id}`` is the receipt.
+    """
     with services.database.writing() as session:
-        delete_document(session, document_id, now=datetime.now(UTC))
-        remove_document_evidence(session, document_id)
+        check_document(session, document_id, allowed_products=access.products)
+        deletion_id = request_deletion(session, document_id, now=datetime.now(UTC))
+    return DeletionStarted(document_id=document_id, deletion_id=deletion_id)

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import UsesServices
 from app.api.problems import described
-from app.api.reader import HEADERS
 from app.db.evaluation_runs import list_evaluations
 from app.evaluations.answer_reports import AnswerSubject
 from app.evaluations.pages import render_runs
@@ -61,4 +60,4 @@ def read(run_id: str, services: UsesServices) -> AnyRun:
 def open_page(run_id: str, services: UsesServices) -> HTMLResponse:
     """One run as a page with plots, beside the runs that it was compared with."""
     run = read_run(services.database, run_id)
-    return HTMLResponse(render_runs([*read_compared(services.database, run), run]), headers=HEADERS)
+    return HTMLResponse(render_runs([*read_compared(services.database, run), run]))

@@ -6,10 +6,21 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.api.access import UsesAccess
 from app.api.dependencies import UsesServices
 from app.api.fields import MAX_NUMBER, Storable
 from app.api.problems import described
-from app.db.interactions import Recorded, Thumb, click_citation, click_hit, rate_answer, rate_hit
+from app.db.answers import get_answer
+from app.db.api_keys import Access
+from app.db.interactions import (
+    Recorded,
+    Thumb,
+    check_hit,
+    click_citation,
+    click_hit,
+    rate_answer,
+    rate_hit,
+)
 from app.db.searches import SearchNotFound
 from app.wiring import Services
 
@@ -103,11 +114,14 @@ class GapList(BaseModel):
         **described(404, 422, 503),
     },
 )
-def interact(request: InteractionRequest, services: UsesServices, response: Response) -> InteractionResponse:
+def interact(
+    request: InteractionRequest, services: UsesServices, access: UsesAccess, response: Response
+) -> InteractionResponse:
     """Record a click or a thumb. The place at which a passage was shown is looked up, not asked for.
 
     The same click on the same search or answer counts once.
     """
+    _check(request, services, access)
     try:
         recorded = _record(request, services)
     except SearchNotFound:
@@ -116,6 +130,17 @@ def interact(request: InteractionRequest, services: UsesServices, response: Resp
     if not recorded.is_new:
         response.status_code = 200
     return InteractionResponse(id=recorded.id)
+
+
+def _check(request: InteractionRequest, services: Services, access: Access) -> None:
+    """Raise as if it were not there what a key that is limited to products may not see."""
+    if access.products is None:
+        return
+    with services.database.reading() as session:
+        if request.answer_id is not None:
+            get_answer(session, request.answer_id, allowed_products=access.products)
+        elif request.search_id is not None and request.passage_id is not None:
+            check_hit(session, request.search_id, request.passage_id, allowed_products=access.products)
 
 
 def _record(request: InteractionRequest, services: Services) -> Recorded:
@@ -133,6 +158,13 @@ def _record(request: InteractionRequest, services: Services) -> Recorded:
 
 
 @router.get("/qa-pairs/gaps", tags=["qa-pairs"], responses=described(422, 503))
-def gaps(services: UsesServices, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> GapList:
-    """Questions that ended in a refusal or a thumb down, grouped by meaning: what to write next."""
-    return GapList(gaps=[GapResponse.model_validate(gap) for gap in services.gaps(limit=limit)])
+def gaps(
+    services: UsesServices, access: UsesAccess, limit: Annotated[int, Query(ge=1, le=200)] = 20
+) -> GapList:
+    """Questions that ended in a refusal or a thumb down, grouped by meaning: what to write next.
+
+    A key that is limited to products sees those that were asked of these products and no other: by keys that
+    are so limited, or with ``products`` in the request.
+    """
+    found = services.gaps(limit=limit, allowed_products=access.products)
+    return GapList(gaps=[GapResponse.model_validate(gap) for gap in found])

@@ -1,5 +1,6 @@
 """``/v1/jobs`` and ``/v1/indexes``: work in the background and what it makes."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -7,8 +8,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.dependencies import UsesJobs, UsesServices
+from app.api.fields import Storable
 from app.api.problems import described
 from app.db.indexes import list_indexes
+from app.job_views import JobState, StepState
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
@@ -19,7 +22,7 @@ class JobResponse(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     id: str
     kind: str
-    state: str = Field(description="waiting, running, succeeded, failed or cancelled")
+    state: JobState = Field(description="A failed job is dismissed once somebody took note of it.")
     stage: str
     done: int
     total: int
@@ -28,8 +31,36 @@ class JobResponse(BaseModel):
     created_at: datetime
 
 
+class StepResponse(BaseModel):
+    """A step of a job; ``ended_at`` is null while it runs."""
+
+    model_config = ConfigDict(from_attributes=True)
+    name: str
+    state: StepState
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class LogLineResponse(BaseModel):
+    """What a job logged; the text of a document is never in it."""
+
+    model_config = ConfigDict(from_attributes=True)
+    at: datetime
+    level: str
+    event: str
+    fields: dict[str, Any]
+
+
+class JobDetailsResponse(JobResponse):
+    """A job with its newest steps, after ``earlier_steps`` others, and the newest lines that it logged."""
+
+    steps: list[StepResponse]
+    earlier_steps: int
+    log: list[LogLineResponse]
+
+
 class JobList(BaseModel):
-    """The newest jobs first."""
+    """The newest jobs first; without a filter of states, those that failed before all others."""
 
     jobs: list[JobResponse]
 
@@ -59,15 +90,40 @@ class IndexList(BaseModel):
 
 
 @router.get("/jobs", responses=described(422))
-def list_jobs(jobs: UsesJobs, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> JobList:
-    """The newest jobs."""
-    return JobList(jobs=[JobResponse.model_validate(job) for job in jobs.recent(limit=limit)])
+def list_jobs(
+    jobs: UsesJobs,
+    state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    kind: Annotated[Storable | None, Query(max_length=40, examples=["ingest"])] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> JobList:
+    """The newest jobs; first those that failed, until somebody retries or dismisses them."""
+    found = jobs.recent(limit=limit, state=state, kind=kind)
+    return JobList(jobs=[JobResponse.model_validate(job) for job in found])
 
 
 @router.get("/jobs/{job_id}", responses=described(404, 422))
-def read_job(job_id: str, jobs: UsesJobs) -> JobResponse:
-    """State, progress and error of a job."""
-    return JobResponse.model_validate(jobs.get(job_id))
+def read_job(job_id: Storable, jobs: UsesJobs) -> JobDetailsResponse:
+    """State, progress, error, steps and log of a job."""
+    job, details = jobs.get(job_id), jobs.details(job_id)
+    return JobDetailsResponse.model_validate(asdict(job) | asdict(details))
+
+
+@router.post("/jobs/{job_id}/cancel", responses=described(404, 409, 422))
+def cancel_job(job_id: Storable, jobs: UsesJobs) -> JobResponse:
+    """End a job before it is done; a step under way ends at its next report."""
+    return JobResponse.model_validate(jobs.cancel(job_id))
+
+
+@router.post("/jobs/{job_id}/retry", responses=described(404, 409, 422))
+def retry_job(job_id: Storable, jobs: UsesJobs) -> JobResponse:
+    """Go on with a job that failed or was cancelled, at the step that failed or had not ended."""
+    return JobResponse.model_validate(jobs.retry(job_id))
+
+
+@router.post("/jobs/{job_id}/dismiss", responses=described(404, 409, 422))
+def dismiss_job(job_id: Storable, jobs: UsesJobs) -> JobResponse:
+    """Take note of a job that failed, so that it is no longer listed first."""
+    return JobResponse.model_validate(jobs.dismiss(job_id))
 
 
 @router.get("/indexes")

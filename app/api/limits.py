@@ -1,5 +1,6 @@
 """What every request goes through: a limit on its size, an id, a line in the log, and the metrics."""
 
+import asyncio
 import re
 import time
 import uuid
@@ -15,19 +16,24 @@ JSON_BYTES = 1_000_000
 UPLOADS = ("/v1/documents", "/v1/qa-pairs/import")
 FORM_OVERHEAD_BYTES = 100_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SILENT_SECONDS = (
+    60.0  # longest wait for the next bytes of a body: a sender that stalls holds no place for ever
+)
 
 
 class BodyLimit:
-    """Answers 413 to a body that is over the limit, without reading more of it than that.
+    """Answers 413 to a body that is over the limit, without reading more of it, and 408 to one that stalls.
 
     Args:
         app: The application behind.
         upload_bytes: Largest file of an upload or import; other bodies may have a megabyte.
+        silent_seconds: Longest wait for the next bytes of a body.
     """
 
-    def __init__(self, app: ASGIApp, *, upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, upload_bytes: int, silent_seconds: float = SILENT_SECONDS) -> None:
         self.app = app
         self.upload_bytes = upload_bytes
+        self.silent_seconds = silent_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -42,11 +48,18 @@ class BodyLimit:
         if declared.isdigit() and int(declared) > limit:
             await problem(413, "upload-too-large", detail)(scope, receive, send)
             return
-        received = 0
+        received, is_complete = 0, False
 
         async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, is_complete
+            # Whoever asks again after the whole body waits for the client to go away, however long it stays.
+            seconds = None if is_complete else self.silent_seconds
+            try:
+                message = await asyncio.wait_for(receive(), seconds)
+            except TimeoutError:
+                slow = f"no more of the request came for {self.silent_seconds:g} s; send it again, at once"
+                raise HTTPException(408, slow) from None
+            is_complete = not message.get("more_body", False)
             received += len(message.get("body", b""))
             if received > limit:
                 raise HTTPException(413, detail)

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Query, UploadFile
 from fastapi.responses import StreamingResponse
+from sqlalchemy.orm import Session
 
+from app.api.access import UsesAccess
 from app.api.dependencies import UsesJobs, UsesServices
 from app.api.fields import NotBlank, storable
 from app.api.pair_fields import (
@@ -26,13 +28,24 @@ from app.api.pair_fields import (
     StatisticsResponse,
 )
 from app.api.problems import described
+from app.db.api_keys import Access, product_for
+from app.db.documents import check_document
 from app.db.pair_drafts import EvidenceAt, PairStatus
 from app.db.pair_reviews import list_events, review_pair
-from app.db.pairs import PairFilter, count_pairs, get_pair, get_pairs, list_pairs
+from app.db.pairs import (
+    PairFilter,
+    PairNotFound,
+    count_pairs,
+    get_pair,
+    get_pairs,
+    list_pairs,
+    pairs_of_products,
+)
 from app.ingesting import UploadTooLarge
 from app.qa.administration import NewPair, change_pair, create_pair
 from app.qa.exporting import export_pairs
 from app.qa.importing import import_pairs
+from app.wiring import Services
 from ingest.pairs.drafts import EvidenceSpan, Origin
 
 router = APIRouter(prefix="/v1/qa-pairs", tags=["qa-pairs"])
@@ -41,6 +54,7 @@ router = APIRouter(prefix="/v1/qa-pairs", tags=["qa-pairs"])
 @router.get("", responses=described(422))
 def list_all(
     services: UsesServices,
+    access: UsesAccess,
     status: PairStatus | None = None,
     origin: Origin | None = None,
     product: Annotated[str | None, Query(max_length=200)] = None,
@@ -62,6 +76,7 @@ def list_all(
         split=split,
         text=None if text is None else storable(text),
         conflicting=conflicting,
+        allowed_products=access.products,
     )
     with services.database.reading() as session:
         views = list_pairs(session, wanted, after=after, limit=limit)
@@ -71,25 +86,29 @@ def list_all(
     )
 
 
-@router.post("", status_code=201, responses=described(422))
-def create(request: CreateRequest, services: UsesServices, jobs: UsesJobs) -> Created:
+@router.post("", status_code=201, responses=described(404, 422))
+def create(request: CreateRequest, services: UsesServices, access: UsesAccess, jobs: UsesJobs) -> Created:
     """Write a pair; it is approved, and search knows it when the job has ended."""
+    with services.database.reading() as session:
+        product = product_for(session, request.product, access)
+        _check_evidence(session, request.evidence, access)
     new = NewPair(
         question=request.question,
         answer=request.answer,
         evidence=_evidence(request.evidence),
-        product=request.product,
+        product=product,
     )
     pair_id, versions = create_pair(
         services.database, services.settings, new, by=request.by, now=datetime.now(UTC)
     )
-    return Created(pair=_read(services, pair_id), job_id=jobs.ingest(versions))
+    return Created(pair=_read(services, pair_id, access), job_id=jobs.ingest(versions))
 
 
 @router.post("/review", responses=described(404, 422))
-def review(request: ReviewRequest, services: UsesServices) -> Reviewed:
+def review(request: ReviewRequest, services: UsesServices, access: UsesAccess) -> Reviewed:
     """Approve or refuse pairs, all of them or none. A refused pair leaves search at once."""
     with services.database.writing() as session:
+        _check_pairs(session, request.ids, access)
         for pair_id in dict.fromkeys(request.ids):
             review_pair(
                 session,
@@ -100,15 +119,16 @@ def review(request: ReviewRequest, services: UsesServices) -> Reviewed:
                 note=request.note,
             )
     with services.database.reading() as session:
-        views = get_pairs(session, request.ids)
+        views = get_pairs(session, request.ids, allowed_products=access.products)
     return Reviewed(pairs=[PairResponse.model_validate(view) for view in views])
 
 
 @router.get("/statistics")
-def statistics(services: UsesServices) -> StatisticsResponse:
+def statistics(services: UsesServices, access: UsesAccess) -> StatisticsResponse:
     """How many pairs there are, and which filter took out how many."""
     with services.database.reading() as session:
-        return StatisticsResponse.model_validate(count_pairs(session))
+        counted = count_pairs(session, allowed_products=access.products)
+    return StatisticsResponse.model_validate(counted)
 
 
 @router.post("/build", status_code=202, responses=described(422))
@@ -162,10 +182,11 @@ def export(services: UsesServices, status: PairStatus | None = None) -> Streamin
 
 
 @router.get("/{pair_id}", responses=described(404, 422))
-def read(pair_id: str, services: UsesServices) -> PairWithHistory:
+def read(pair_id: str, services: UsesServices, access: UsesAccess) -> PairWithHistory:
     """One pair, with what was done to it."""
     with services.database.reading() as session:
-        view, events = get_pair(session, pair_id), list_events(session, pair_id)
+        view = get_pair(session, pair_id, allowed_products=access.products)
+        events = list_events(session, pair_id)
     return PairWithHistory(
         **PairResponse.model_validate(view).model_dump(),
         events=[EventResponse.model_validate(event) for event in events],
@@ -173,8 +194,13 @@ def read(pair_id: str, services: UsesServices) -> PairWithHistory:
 
 
 @router.patch("/{pair_id}", responses=described(404, 422))
-def edit(pair_id: str, request: EditRequest, services: UsesServices, jobs: UsesJobs) -> PairResponse:
+def edit(
+    pair_id: str, request: EditRequest, services: UsesServices, access: UsesAccess, jobs: UsesJobs
+) -> PairResponse:
     """Change a pair's words or evidence; it is approved with that."""
+    with services.database.reading() as session:
+        _check_pairs(session, [pair_id], access)
+        _check_evidence(session, request.evidence or (), access)
     versions = change_pair(
         services.database,
         services.settings,
@@ -187,12 +213,29 @@ def edit(pair_id: str, request: EditRequest, services: UsesServices, jobs: UsesJ
     )
     if versions:
         jobs.ingest(versions)
-    return _read(services, pair_id)
+    return _read(services, pair_id, access)
 
 
-def _read(services: UsesServices, pair_id: str) -> PairResponse:
+def _read(services: Services, pair_id: str, access: Access) -> PairResponse:
     with services.database.reading() as session:
-        return PairResponse.model_validate(get_pair(session, pair_id))
+        view = get_pair(session, pair_id, allowed_products=access.products)
+    return PairResponse.model_validate(view)
+
+
+def _check_pairs(session: Session, ids: Sequence[str], access: Access) -> None:
+    """Raise PairNotFound if a key that is limited to products may not see one of these pairs."""
+    if access.products is None:
+        return
+    seen = pairs_of_products(session, ids, access.products)
+    for pair_id in ids:
+        if pair_id not in seen:
+            raise PairNotFound(pair_id)
+
+
+def _check_evidence(session: Session, evidence: Sequence[EvidenceRequest], access: Access) -> None:
+    """Raise DocumentNotFound if a key that is limited to products may not see one of these documents."""
+    for one in evidence:
+        check_document(session, one.document_id, allowed_products=access.products)
 
 
 def _evidence(given: Sequence[EvidenceRequest]) -> tuple[EvidenceAt, ...]:

@@ -16,18 +16,26 @@ from starlette.exceptions import HTTPException
 
 from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
-from app.db.documents import DocumentNotFound
+from app.db.api_keys import KeyInvalid, KeyNotFound, ProductRefused
+from app.db.deletions import DeletionNotFound
+from app.db.documents import AddressTaken, DocumentNotFound
 from app.db.evaluation_runs import EvaluationNotFound
 from app.db.interactions import CitationNotFound, PassageNotShown
 from app.db.pair_reviews import EvidenceInvalid
 from app.db.pairs import PairNotFound
 from app.db.products import AliasTaken
+from app.db.releases import ReleaseNotFound, ReleaseRetired
 from app.db.searches import SearchNotFound
 from app.db.session import is_disk_full
+from app.db.sources import SourceNameTaken, SourceNotFound
+from app.db.training_runs import TrainingRunNotFound
 from app.ingesting import DiskFull, UploadTooLarge
+from app.job_views import JobEnded, JobUnderWay
 from app.models import ReleaseDamaged
 from app.observability import logger
+from app.releases import NothingToRollBack
 from app.searching import ProductUnknown
+from app.sources.errors import SourceInvalid
 from app.wiring import Busy, JobNotFound, NotReady
 from finetune.product_labels import LabelsInvalid
 from generator.errors import GeneratorError, PromptTooLong
@@ -42,10 +50,22 @@ SERVERS_FAULT = 500  # from this status on, the log says what it was
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
     AnswerNotFound: (404, "answer-not-found"),
     DocumentNotFound: (404, "document-not-found"),
+    DeletionNotFound: (404, "deletion-not-found"),
     SearchNotFound: (404, "search-not-found"),
     PairNotFound: (404, "qa-pair-not-found"),
     EvaluationNotFound: (404, "evaluation-not-found"),
     JobNotFound: (404, "job-not-found"),
+    ReleaseNotFound: (404, "release-not-found"),
+    TrainingRunNotFound: (404, "training-run-not-found"),
+    NothingToRollBack: (409, "nothing-to-roll-back"),
+    ReleaseRetired: (409, "release-retired"),
+    ReleaseDamaged: (503, "release-damaged"),
+    JobUnderWay: (409, "job-under-way"),
+    JobEnded: (409, "job-ended"),
+    KeyNotFound: (404, "key-not-found"),
+    ProductRefused: (403, "product-refused"),
+    AddressTaken: (409, "address-taken"),
+    SourceNotFound: (404, "source-not-found"),
     UploadTooLarge: (413, "upload-too-large"),
     UnsupportedType: (415, "unsupported-type"),
     EmptyFile: (422, "empty-file"),
@@ -53,7 +73,10 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     EvidenceInvalid: (422, "invalid-evidence"),
     ProductUnknown: (422, "unknown-product"),
     AliasTaken: (422, "alias-taken"),
+    SourceInvalid: (422, "invalid-source"),
+    SourceNameTaken: (422, "name-taken"),
     LabelsInvalid: (422, "invalid-labels"),
+    KeyInvalid: (422, "invalid-key"),
     PassageNotShown: (422, "passage-not-shown"),
     CitationNotFound: (422, "unknown-citation"),
     PromptTooLong: (422, "prompt-too-long"),
@@ -64,7 +87,6 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     NameModelMissing: (503, "model-unavailable"),
     GeneratorError: (503, "generator-unavailable"),
     RetrieverError: (503, "index-unavailable"),
-    ReleaseDamaged: (503, "release-damaged"),
     OperationalError: (503, "database-unavailable"),
     InterfaceError: (503, "database-unavailable"),
     PoolTimeout: (503, "database-unavailable"),
@@ -75,7 +97,12 @@ DETAILS = {  # where the error's own words are the database's, or name folders o
     "database-unavailable": "the database does not answer; try again, or run: footnote doctor",
     "invalid-request": "the database can't take a value of this request; check it for odd characters",
 }
-HTTP_TYPES = {404: "no-such-address", 405: "method-not-allowed", 413: "upload-too-large"}
+HTTP_TYPES = {
+    404: "no-such-address",
+    405: "method-not-allowed",
+    408: "too-slow",
+    413: "upload-too-large",
+}
 
 
 class Problem(BaseModel):
@@ -91,7 +118,8 @@ class Problem(BaseModel):
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of a route, for its OpenAPI description."""
     schema = {"$ref": "#/components/schemas/Problem"}
-    names = {404: "There is none of this id.", 413: "Over the limit.", 415: "Nothing reads this type."}
+    names = {404: "There is none of this id.", 413: "Over the limit."}
+    names |= {409: "The state that it is in does not allow that.", 415: "Nothing reads this type."}
     names |= {422: "The request can't be taken as it is.", 503: "Not ready, or too busy; try again later."}
     return {
         status: {"description": names[status], "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -112,18 +140,22 @@ def describe_problems(app: FastAPI) -> None:
     app.openapi = with_problems  # type: ignore[method-assign]
 
 
-def problem(status: int, kind: str, detail: str, **extra: object) -> JSONResponse:
+def problem(
+    status: int, kind: str, detail: str, *, retry_after: int | None = None, **extra: object
+) -> JSONResponse:
     """A problem document.
 
     Args:
         status: HTTP status.
         kind: Stable last part of its type.
         detail: What was wrong and what to do, for a person.
+        retry_after: Seconds after which the same request may go well; None for no such promise.
         extra: Further members for programs.
     """
     title = kind.replace("-", " ").capitalize()
     body = {"type": TYPE_PREFIX + kind, "title": title, "status": status, "detail": detail, **extra}
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+    headers = None if retry_after is None else {"Retry-After": str(retry_after)}
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -151,10 +183,9 @@ def _known_error(_request: Request | None, error: Exception) -> JSONResponse:
         extra["known_products"] = list(error.known)
     if isinstance(error, IngestError):
         extra["reason"] = error.reason
-    response = problem(status, kind, DETAILS.get(kind, str(error)), **extra)
-    if isinstance(error, NotReady | Busy | OperationalError | InterfaceError | PoolTimeout):
-        response.headers["Retry-After"] = "5"
-    return response
+    again = isinstance(error, NotReady | Busy) or kind == "database-unavailable"
+    retry_after = 5 if again else None
+    return problem(status, kind, DETAILS.get(kind, str(error)), retry_after=retry_after, **extra)
 
 
 def _invalid_request(_request: Request, error: Exception) -> JSONResponse:

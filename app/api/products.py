@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.access import UsesAccess
 from app.api.dependencies import UsesServices
 from app.api.fields import NotBlank
 from app.api.problems import described
@@ -57,10 +58,10 @@ class Labelled(BaseModel):
 
 
 @router.get("")
-def list_all(services: UsesServices) -> ProductList:
+def list_all(services: UsesServices, access: UsesAccess) -> ProductList:
     """Every product by name."""
     with services.database.reading() as session:
-        views = describe_products(session)
+        views = describe_products(session, allowed_products=access.products)
     return ProductList(products=[ProductResponse.model_validate(view) for view in views])
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from app.api.access import UsesAccess
 from app.api.dependencies import UsesServices
 from app.api.fields import MAX_NUMBER
 from app.api.problems import described
@@ -14,11 +15,6 @@ from app.db.documents import get_text
 
 router = APIRouter(tags=["reader"])
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
     "pre{white-space:pre-wrap;font:inherit}mark{background:#ffe58a}small{color:#555}"
@@ -29,15 +25,16 @@ STYLE = (
 def open_document(
     document_id: str,
     services: UsesServices,
+    access: UsesAccess,
     version: Annotated[int | None, Query(ge=1, le=MAX_NUMBER)] = None,
     start: Annotated[int, Query(ge=0, le=MAX_NUMBER)] = 0,
     end: Annotated[int, Query(ge=0, le=MAX_NUMBER)] = 0,
 ) -> HTMLResponse:
     """A document as a page, with the characters from ``start`` to ``end`` marked."""
     with services.database.reading() as session:
-        document = get_document(session, document_id)
+        document = get_document(session, document_id, allowed_products=access.products)
         number, text = get_text(session, document_id, version)
-    return HTMLResponse(render_page(document.title, document.uri, number, text, start, end), headers=HEADERS)
+    return HTMLResponse(render_page(document.title, document.uri, number, text, start, end))
 
 
 def render_page(title: str, uri: str, version: int, text: str, start: int, end: int) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.access import UsesAccess
 from app.api.dependencies import UsesServices
 from app.api.fields import DetectedProductResponse, NotBlank, Question
 from app.api.problems import described
@@ -66,9 +67,11 @@ class SearchResponse(BaseModel):
 
 
 @router.post("/search", responses=described(422, 503))
-def search(request: SearchRequest, services: UsesServices) -> SearchResponse:
+def search(request: SearchRequest, services: UsesServices, access: UsesAccess) -> SearchResponse:
     """Find the passages that fit a question best."""
-    found = services.search(request.question, k=request.k, products=request.products)
+    found = services.search(
+        request.question, k=request.k, products=request.products, allowed_products=access.products
+    )
     return SearchResponse(
         search_id=_record(services, request.question, found),
         index_version=found.index_version,

@@ -15,9 +15,12 @@ from app.cli.output import out, print_json, print_table, progress_bars
 from app.db.documents import Outcome, pending_versions
 from app.db.indexes import corpus_sha256, live_index
 from app.downloads import Progress
+from app.failures import retry_temporary
 from app.folders import FoundFile, find_files, printable
 from app.ingesting import UploadTooLarge, accept_upload
-from app.jobs import EngineElsewhere, JobEngine, JobQueue
+from app.job_engine import JobEngine
+from app.job_lock import EngineElsewhere
+from app.jobs import JobQueue
 from app.models import fetch
 from app.settings import load_settings
 from app.wiring import JobView, Services, build_services
@@ -165,7 +168,7 @@ def _make_searchable(
 
 @contextmanager
 def running_jobs(services: Services) -> Iterator[None]:
-    """Jobs are run meanwhile: by a server on the same home folder, or else by this process."""
+    """Jobs are run meanwhile: by this process, or on SQLite by a server on the same home folder."""
     engine = JobEngine(services)
     try:
         engine.start()
@@ -179,19 +182,20 @@ def running_jobs(services: Services) -> Iterator[None]:
 
 
 def wait_for(queue: JobQueue, job_id: str, progress: Progress) -> dict[str, Any]:
-    """Wait until a job has ended; its result.
+    """Wait until a job has ended, also while the database does not answer for a while; its result.
 
     Raises:
         JobFailed: If it failed or was cancelled.
     """
     while True:
-        job: JobView = queue.get(job_id)
+        job: JobView = retry_temporary(lambda: queue.get(job_id), pause=time.sleep)
         if job.stage not in ("waiting", "done"):
             progress(job.stage.capitalize(), job.done, job.total)
         if job.state == "succeeded":
             return job.result or {}
         if job.state not in ("waiting", "running"):
-            raise JobFailed(f"job {job_id} {job.state}: {job.error}")
+            reason = job.error or "somebody ended it"
+            raise JobFailed(f"job {job_id} {job.state}: {reason}; to go on: footnote jobs retry {job_id}")
         time.sleep(POLLING_SECONDS)
 
 

@@ -1,25 +1,18 @@
-"""``footnote serve``, ``models``, ``jobs`` and ``doctor``."""
+"""``footnote serve``, ``models`` and ``doctor``."""
 
-from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from app.catalogue import CATALOGUE, ModelUnavailable
+from app.cli.keys import show_key
 from app.cli.output import end_at_once, out, print_json, print_table, progress_bars
-from app.diagnosis import Level, diagnose
+from app.diagnosis import Level, diagnose, diagnose_deletions
 from app.model_folders import model_folder, open_model
 from app.settings import load_settings
 
-if TYPE_CHECKING:
-    from app.wiring import Jobs
-
-T = TypeVar("T")
-
 models = typer.Typer(help="The models that Footnote knows, and those that are here.", no_args_is_help=True)
-jobs = typer.Typer(help="Work in the background.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -31,23 +24,34 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; FOOTNOTE_PORT if not given.")] = None,
     json: AsJson = False,
 ) -> None:
-    """Serve HTTP until interrupted. --json prints the address as JSON before serving."""
+    """Serve HTTP until interrupted. --json prints the address as JSON before serving.
+
+    Where other machines reach the address and no key was ever made, an administrator's is, and printed once.
+    """
     import uvicorn  # noqa: PLC0415
 
-    from app.jobs import ensure_engine_is_free  # noqa: PLC0415
+    from app.api.access_control import make_key_if_needed  # noqa: PLC0415
+    from app.job_lock import ensure_jobs_are_free  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
     from app.models import fetch_models  # noqa: PLC0415
 
     settings = load_settings()
-    host, port = host or settings.host, settings.port if port is None else port
+    given = {"host": host, "port": port}
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     with progress_bars() as progress:
         fetch_models(settings, progress)
-    ensure_engine_is_free(settings)
+    if settings.serve_jobs:
+        ensure_jobs_are_free(settings)
+    issued, address = make_key_if_needed(settings), f"http://{settings.host}:{settings.port}"
     if json:
-        print_json({"address": f"http://{host}:{port}"})
+        print_json({"address": address} | ({} if issued is None else {"administrator_key": issued.token}))
     else:
-        out.print(f"Serving on http://{host}:{port} (documentation at /docs); Ctrl-C ends", highlight=False)
-    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
+        if issued is not None:
+            show_key(issued)
+        out.print(f"Serving on {address} (documentation at /docs); Ctrl-C ends", highlight=False)
+    uvicorn.run(
+        create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False
+    )
     end_at_once(0)
 
 
@@ -102,44 +106,14 @@ def fetch_models_command(
         print_table("Models", ("name", "fingerprint", "folder"), rows)
 
 
-def _read_jobs(read: Callable[["Jobs"], T]) -> T:
-    """Ask the queue something; nothing is run."""
-    from app.jobs import JobQueue  # noqa: PLC0415 - loads the parsers
-    from app.wiring import build_services  # noqa: PLC0415
-
-    services = build_services(load_settings())
-    with closing(JobQueue(services)) as queue:
-        answer = read(queue)
-    services.close()
-    return answer
-
-
-@jobs.command("list")
-def list_jobs(limit: Annotated[int, typer.Option(min=1, max=500)] = 20, json: AsJson = False) -> None:
-    """The newest jobs."""
-    found = _read_jobs(lambda queue: queue.recent(limit=limit))
-    if json:
-        print_json([asdict(job) for job in found])
-        return
-    rows = [
-        (j.id, j.kind, j.state, f"{j.stage} {j.done}/{j.total}", j.created_at, j.error or "") for j in found
-    ]
-    print_table("Jobs", ("id", "kind", "state", "progress", "created", "error"), rows)
-
-
-@jobs.command("show")
-def show_job(job_id: str, json: AsJson = False) -> None:
-    """One job: state, progress, result and error."""
-    job = _read_jobs(lambda queue: queue.get(job_id))
-    if json:
-        print_json(asdict(job))
-    else:
-        print_table(job.id, ("", ""), [(name, value) for name, value in asdict(job).items() if name != "id"])
-
-
-def doctor(json: AsJson = False) -> None:
+def doctor(
+    deletions: Annotated[
+        bool, typer.Option("--deletions", help="Look into every place for deleted documents instead.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
     """What is installed, which models and index are live, what is wrong and how to mend it."""
-    findings = diagnose(load_settings())
+    findings = diagnose_deletions(load_settings()) if deletions else diagnose(load_settings())
     if json:
         print_json([asdict(finding) for finding in findings])
     else:

@@ -9,15 +9,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.catalogue import ModelUnavailable
 from app.cli import (
     backups,
+    deletions,
     documents,
     evaluation,
     generators,
+    jobs,
+    keys,
     operations,
     pairs,
     products,
     questions,
     releases,
     reranking,
+    sources,
     tuning,
 )
 from app.cli.output import end_at_once, err
@@ -38,18 +42,23 @@ app = typer.Typer(
 app.command()(operations.serve)
 app.command()(documents.ingest)
 app.command()(documents.reindex)
+app.add_typer(deletions.documents, name="documents")
+app.add_typer(deletions.deletions, name="deletions")
 app.command()(questions.ask)
 app.command()(questions.search)
 app.add_typer(evaluation.evaluate, name="evaluate")
 app.add_typer(pairs.qa, name="qa")
 app.add_typer(products.products, name="products")
+app.add_typer(sources.sources, name="sources")
 tuning.tune.command("reranker")(reranking.reranker)
 tuning.tune.command("generator")(generators.generator)
 tuning.tune.command("joint")(generators.joint)
 app.add_typer(tuning.tune, name="tune")
 app.add_typer(releases.release, name="release")
 app.add_typer(operations.models, name="models")
-app.add_typer(operations.jobs, name="jobs")
+app.add_typer(jobs.jobs, name="jobs")
+app.command()(jobs.worker)
+app.add_typer(keys.keys, name="keys")
 app.command()(backups.backup)
 app.command()(backups.restore)
 app.command()(operations.doctor)
@@ -75,18 +84,24 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     """What says for itself what is wrong and what to do; anything else is a defect."""
     from app.backups import BackupDamaged, NotEmpty  # noqa: PLC0415
     from app.database_copies import CopyFailed  # noqa: PLC0415
+    from app.db.api_keys import KeyInvalid, KeyNotFound  # noqa: PLC0415
+    from app.db.deletions import DeletionNotFound  # noqa: PLC0415
+    from app.db.documents import DocumentNotFound  # noqa: PLC0415
     from app.db.evaluation_runs import EvaluationNotFound  # noqa: PLC0415
     from app.db.pair_reviews import EvidenceInvalid  # noqa: PLC0415
     from app.db.pairs import PairNotFound  # noqa: PLC0415
     from app.db.products import AliasTaken  # noqa: PLC0415
-    from app.db.releases import ReleaseNotFound  # noqa: PLC0415
+    from app.db.releases import ReleaseNotFound, ReleaseRetired  # noqa: PLC0415
+    from app.db.sources import SourceNameTaken, SourceNotFound  # noqa: PLC0415
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
     from app.evaluations.drafts import DraftsUnusable  # noqa: PLC0415
-    from app.jobs import EngineElsewhere  # noqa: PLC0415
+    from app.job_lock import EngineElsewhere  # noqa: PLC0415
+    from app.job_views import JobEnded, JobUnderWay  # noqa: PLC0415
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
     from app.models import ReleaseDamaged  # noqa: PLC0415
-    from app.releases import NothingToRollBack, ReleaseRetired  # noqa: PLC0415
+    from app.releases import NothingToRollBack  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
+    from app.sources.errors import SourceInvalid  # noqa: PLC0415
     from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
     from finetune.devices import DeviceUnavailable  # noqa: PLC0415
     from finetune.examples import ExamplesInvalid, TooFewExamples  # noqa: PLC0415
@@ -102,6 +117,8 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         NameModelMissing,
         NotReady,
         JobNotFound,
+        DocumentNotFound,
+        DeletionNotFound,
         PairNotFound,
         EvaluationNotFound,
         NotComparable,
@@ -109,11 +126,18 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         EvidenceInvalid,
         ProductUnknown,
         AliasTaken,
+        KeyInvalid,
+        KeyNotFound,
+        SourceInvalid,
+        SourceNotFound,
+        SourceNameTaken,
         LabelsInvalid,
         GeneratorError,
         RetrieverError,
         documents.JobFailed,
         EngineElsewhere,
+        JobEnded,
+        JobUnderWay,
         SQLAlchemyError,
         BackupDamaged,
         NotEmpty,

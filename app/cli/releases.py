@@ -14,7 +14,7 @@ from app.settings import load_settings
 from app.wiring import build_services
 from finetune.gate import GateDecision
 
-ANSWERED, SEED = 60, 20260901
+ANSWERED = 60
 
 
 class PairsSplit(StrEnum):
@@ -139,7 +139,7 @@ def promote_release(
 def _decide(
     release_id: str, suite: str | None, pairs: PairsSplit, *, main: str | None, margin: float, answers: int
 ) -> GateDecision:
-    from app.release_gate import gate_release  # noqa: PLC0415
+    from app.release_gate import DRAWN_BY, gate_release  # noqa: PLC0415
 
     with progress_bars() as progress, closing(build_services(load_settings())) as services:
         split: Literal["dev", "test"] = "dev" if pairs is PairsSplit.DEV else "test"
@@ -152,7 +152,7 @@ def _decide(
                 main=main,
                 margin=margin,
                 most_answers=answers,
-                seed=SEED,
+                seed=DRAWN_BY,
                 progress=progress,
                 say=lambda text: err.print(text, highlight=False, markup=False, soft_wrap=True),
             )

@@ -1,6 +1,6 @@
 """Documents as the API and the command line show them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,7 +33,7 @@ class DocumentView:
     near_duplicates: tuple[str, ...]
 
 
-def _views() -> Select[Document, DocumentVersion, str | None]:
+def _views(allowed_products: Collection[str] | None) -> Select[Document, DocumentVersion, str | None]:
     any_version = aliased(DocumentVersion)
     newest = (
         select(func.max(any_version.version))
@@ -41,12 +41,13 @@ def _views() -> Select[Document, DocumentVersion, str | None]:
         .correlate(Document)
         .scalar_subquery()
     )
-    return (
+    query = (
         select(Document, DocumentVersion, Product.name)
         .join(DocumentVersion, DocumentVersion.document_id == Document.id)
         .outerjoin(Product, Product.id == Document.product_id)
         .where(Document.deleted_at.is_(None), DocumentVersion.version == newest)
     )
+    return query if allowed_products is None else query.where(Document.product_id.in_(allowed_products))
 
 
 _Row = tuple[Document, DocumentVersion, str | None]
@@ -56,7 +57,9 @@ def _as_row(document: Document, newest: DocumentVersion, product: str | None) ->
     return document, newest, product
 
 
-def _as_views(session: Session, rows: Sequence[_Row]) -> list[DocumentView]:
+def _as_views(
+    session: Session, rows: Sequence[_Row], allowed_products: Collection[str] | None
+) -> list[DocumentView]:
     ids = [document.id for document, _, _ in rows]
     counts = {
         row.document_id: row.passages
@@ -67,13 +70,7 @@ def _as_views(session: Session, rows: Sequence[_Row]) -> list[DocumentView]:
             .group_by(Passage.document_id)
         )
     }
-    twins: dict[str, list[str]] = {}
-    pairs = session.scalars(
-        select(NearDuplicate).where(or_(NearDuplicate.first_id.in_(ids), NearDuplicate.second_id.in_(ids)))
-    )
-    for pair in pairs:
-        twins.setdefault(pair.first_id, []).append(pair.second_id)
-        twins.setdefault(pair.second_id, []).append(pair.first_id)
+    twins = _twins(session, ids, allowed_products)
     return [
         DocumentView(
             id=document.id,
@@ -96,24 +93,49 @@ def _as_views(session: Session, rows: Sequence[_Row]) -> list[DocumentView]:
     ]
 
 
-def list_documents(session: Session, *, after: str | None, limit: int) -> list[DocumentView]:
-    """Live documents by id, beginning after the id ``after``."""
-    query = _views().order_by(Document.id).limit(limit)
+def _twins(
+    session: Session, ids: Sequence[str], allowed_products: Collection[str] | None
+) -> dict[str, list[str]]:
+    """Ids of the documents with nearly the same text, by document, of those that may be seen."""
+    rows = session.execute(
+        select(NearDuplicate.first_id, NearDuplicate.second_id).where(
+            or_(NearDuplicate.first_id.in_(ids), NearDuplicate.second_id.in_(ids))
+        )
+    ).all()
+    seen = {one for row in rows for one in row}
+    if allowed_products is not None:
+        allowed = select(Document.id).where(Document.id.in_(seen), Document.product_id.in_(allowed_products))
+        seen = set(session.scalars(allowed))
+    twins: dict[str, list[str]] = {}
+    for first_id, second_id in rows:
+        if first_id in seen and second_id in seen:
+            twins.setdefault(first_id, []).append(second_id)
+            twins.setdefault(second_id, []).append(first_id)
+    return twins
+
+
+def list_documents(
+    session: Session, *, after: str | None, limit: int, allowed_products: Collection[str] | None = None
+) -> list[DocumentView]:
+    """Live documents by id, beginning after the id ``after``; those of these products, or None for all."""
+    query = _views(allowed_products).order_by(Document.id).limit(limit)
     if after is not None:
         query = query.where(Document.id > after)
-    return _as_views(session, [_as_row(*row) for row in session.execute(query)])
+    return _as_views(session, [_as_row(*row) for row in session.execute(query)], allowed_products)
 
 
-def get_document(session: Session, document_id: str) -> DocumentView:
+def get_document(
+    session: Session, document_id: str, *, allowed_products: Collection[str] | None = None
+) -> DocumentView:
     """One live document.
 
     Raises:
-        DocumentNotFound: If there is none of this id.
+        DocumentNotFound: If there is none of this id, or it may not be seen.
     """
-    row = session.execute(_views().where(Document.id == document_id)).first()
+    row = session.execute(_views(allowed_products).where(Document.id == document_id)).first()
     if row is None:
         raise DocumentNotFound(document_id)
-    return _as_views(session, [_as_row(*row)])[0]
+    return _as_views(session, [_as_row(*row)], allowed_products)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +148,16 @@ class VersionOutcome:
 
 
 def get_outcomes(session: Session, versions: Sequence[tuple[str, int]]) -> list[VersionOutcome]:
-    """What became of these versions, in the order given; ``error`` is None where all went well."""
-    found = (session.get_one(DocumentVersion, version) for version in versions)
-    return [VersionOutcome(document_id=row.document_id, name=row.name, error=row.error) for row in found]
+    """What became of these versions, in the order given; ``error`` is None where all went well.
+
+    Those of documents that were purged meanwhile are left out.
+    """
+    found = (session.get(DocumentVersion, version) for version in versions)
+    return [
+        VersionOutcome(document_id=row.document_id, name=row.name, error=row.error)
+        for row in found
+        if row is not None
+    ]
 
 
 def document_uris(session: Session) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Documents and their versions: storing uploads, reading, deleting."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -64,8 +65,29 @@ class DocumentNotFound(Exception):
         super().__init__(f"no document {document_id!r}; GET /v1/documents lists them")
 
 
-def store_upload(session: Session, upload: Upload, *, now: datetime) -> Stored:
-    """Record an upload: a new document, a new version of one, or nothing where the bytes are known."""
+class AddressTaken(Exception):
+    """The address of an upload is that of a document which the uploader may not see."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            f"the address {uri!r} is that of a document which this key may not change; give another"
+        )
+
+
+def store_upload(
+    session: Session, upload: Upload, *, allowed_products: Collection[str] | None = None, now: datetime
+) -> Stored:
+    """Record an upload: a new document, a new version of one, or nothing where the bytes are known.
+
+    Args:
+        session: In a transaction for writing.
+        upload: What was uploaded.
+        allowed_products: Ids of the only products whose documents the uploader may change; None for all.
+        now: Time of the upload.
+
+    Raises:
+        AddressTaken: If a document of another product has the address.
+    """
     product_id = get_product_id(session, upload.product)
     document = session.scalar(
         select(Document).where(Document.uri == upload.uri, Document.deleted_at.is_(None))
@@ -78,6 +100,8 @@ def store_upload(session: Session, upload: Upload, *, now: datetime) -> Stored:
         session.add(document)
         session.flush()
         return _add_version(session, document.id, 1, upload, now=now)
+    if allowed_products is not None and document.product_id not in allowed_products:
+        raise AddressTaken(upload.uri)
     moved = upload.product is not None and document.product_id != product_id
     if moved:
         document.product_id = product_id
@@ -190,15 +214,32 @@ def renew_versions_cut_otherwise(session: Session, cut: str, *, now: datetime) -
     return renewed
 
 
-def pending_versions(session: Session) -> list[tuple[str, int]]:
-    """Document id and version of everything that waits to be parsed, oldest first."""
-    rows = session.execute(
+def pending_versions(session: Session, *, before: datetime | None = None) -> list[tuple[str, int]]:
+    """Document id and version of everything that waits to be parsed, oldest first.
+
+    Args:
+        session: The session.
+        before: Only versions that were stored before this time.
+    """
+    query = (
         select(DocumentVersion.document_id, DocumentVersion.version)
         .join(Document, Document.id == DocumentVersion.document_id)
         .where(DocumentVersion.state == State.PENDING, Document.deleted_at.is_(None))
         .order_by(DocumentVersion.created_at, DocumentVersion.document_id)
     )
+    if before is not None:
+        query = query.where(DocumentVersion.created_at <= before)
+    rows = session.execute(query)
     return [(row.document_id, row.version) for row in rows]
+
+
+def check_document(session: Session, document_id: str, *, allowed_products: Collection[str] | None) -> None:
+    """Raise DocumentNotFound if a document is of none of these products, as if it were not there."""
+    if allowed_products is None:
+        return
+    product = session.scalar(select(Document.product_id).where(Document.id == document_id))
+    if product not in allowed_products:
+        raise DocumentNotFound(document_id)
 
 
 def get_text(session: Session, document_id: str, version: int | None) -> tuple[int, str]:
@@ -238,6 +279,17 @@ def delete_document(session: Session, document_id: str, *, now: datetime) -> Non
     session.execute(
         delete(NearDuplicate).where(
             or_(NearDuplicate.first_id == document_id, NearDuplicate.second_id == document_id)
+        )
+    )
+
+
+def lock_live(session: Session, document_ids: Collection[str]) -> set[str]:
+    """Those of some documents that are not deleted, and can't be before this transaction ends."""
+    return set(
+        session.scalars(
+            select(Document.id)
+            .where(Document.id.in_(document_ids), Document.deleted_at.is_(None))
+            .with_for_update(read=True)
         )
     )
 

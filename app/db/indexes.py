@@ -120,3 +120,12 @@ def forget_indexes(session: Session, *, kept: int, needed: Collection[str] = ())
     ids = [one for one in others if one not in {newest[name] for name in needed if name in newest}]
     session.execute(delete(IndexVersion).where(IndexVersion.id.in_(ids)))
     return ids
+
+
+def forget_index(session: Session, index_id: str) -> bool:
+    """Remove the record of an index version, if there is one; False if it is live, and stays."""
+    live = session.scalar(select(IndexVersion.live).where(IndexVersion.id == index_id).with_for_update())
+    if live:
+        return False
+    session.execute(delete(IndexVersion).where(IndexVersion.id == index_id))
+    return True

@@ -1,6 +1,6 @@
 """What readers clicked on and said, and the questions that went badly."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -8,9 +8,9 @@ from typing import Literal
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.db.answers import AnswerNotFound, cited_passages
+from app.db.answers import AnswerNotFound, cited_passages, limits_within
 from app.db.searches import shown_passages
-from app.db.tables import Answer, Interaction, new_id
+from app.db.tables import Answer, Document, Interaction, Passage, new_id
 
 Thumb = Literal["up", "down"]
 
@@ -111,6 +111,19 @@ def rate_answer(
     return _add(session, row)
 
 
+def check_hit(
+    session: Session, search_id: str, passage_id: str, *, allowed_products: Collection[str]
+) -> None:
+    """Raise PassageNotShown if a passage is of another product than these, so that nothing tells of it."""
+    product = session.scalar(
+        select(Document.product_id)
+        .join(Passage, Passage.document_id == Document.id)
+        .where(Passage.id == passage_id)
+    )
+    if product not in allowed_products:
+        raise PassageNotShown(search_id, passage_id)
+
+
 def _position(session: Session, search_id: str, passage_id: str) -> int:
     """The place, from 1, at which a search showed a passage."""
     shown = list(shown_passages(session, search_id))
@@ -164,9 +177,18 @@ class FailedQuestion:
     last_asked: datetime
 
 
-def failed_questions(session: Session, *, limit: int) -> Sequence[FailedQuestion]:
-    """The questions that went badly, the last asked first, each wording once."""
+def failed_questions(
+    session: Session, *, limit: int, allowed_products: Collection[str] | None = None
+) -> Sequence[FailedQuestion]:
+    """The questions that went badly, the last asked first, each wording once.
+
+    Args:
+        session: For reading.
+        limit: Most questions wanted.
+        allowed_products: Only questions whose answers were limited to none but these; None for all.
+    """
     disliked = exists().where(Interaction.answer_id == Answer.id, Interaction.thumb == "down")
+    seen = [] if allowed_products is None else [Answer.products.in_(limits_within(session, allowed_products))]
     rows = session.execute(
         select(
             Answer.question,
@@ -175,7 +197,7 @@ def failed_questions(session: Session, *, limit: int) -> Sequence[FailedQuestion
             func.count(),
             func.max(Answer.created_at),
         )
-        .where(or_(Answer.status == "abstained", disliked))
+        .where(or_(Answer.status == "abstained", disliked), *seen)
         .group_by(Answer.question)
         .order_by(func.max(Answer.created_at).desc(), Answer.question)
         .limit(limit)

@@ -75,7 +75,7 @@ def add_drafts(
     Returns:
         How many pairs are new.
     """
-    document = session.get_one(Document, document_id)
+    document = session.get_one(Document, document_id, with_for_update={"read": True})
     if document.deleted_at is not None:
         return 0
     by_key = {draft_key(document_id, draft): draft for draft in drafts}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.db.pair_drafts import PairStatus
 from app.db.passages import LIVE_PASSAGE, LOOKUP_SIZE
@@ -94,20 +94,22 @@ def _lose(session: Session, pair_id: str, gone: Sequence[QAEvidence], now: datet
     return False
 
 
+def pairs_of_document(session: Session, document_id: str) -> list[str]:
+    """Ids of the pairs of every status that rest on a document, on it alone or beside others."""
+    return list(
+        session.scalars(select(QAEvidence.pair_id).where(QAEvidence.document_id == document_id).distinct())
+    )
+
+
 def remove_document_evidence(session: Session, document_id: str) -> int:
-    """Take a deleted document out of the pairs: those that rest on nothing else are removed.
+    """Remove the pairs that rest on a deleted document: also those that rest on others too.
+
+    Their words may be the deleted document's; from the others they are found again.
 
     Returns:
         How many pairs were removed.
     """
-    other = aliased(QAEvidence)
-    only_there = ~exists().where(other.pair_id == QAEvidence.pair_id, other.document_id != document_id)
-    ids = list(
-        session.scalars(
-            select(QAEvidence.pair_id).where(QAEvidence.document_id == document_id, only_there).distinct()
-        )
-    )
-    session.execute(delete(QAEvidence).where(QAEvidence.document_id == document_id))
+    ids = pairs_of_document(session, document_id)
     remove_pairs(session, ids)
     return len(ids)
 

@@ -1,11 +1,11 @@
 """QA pairs as the API and the command line show them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.db.tables import Document, DocumentVersion, Product, QAEvidence, QAPair
@@ -72,6 +72,7 @@ class PairFilter:
         split: ``train``, ``dev`` or ``test``.
         text: Letters that the question or the answer holds, in any case.
         conflicting: Whether another pair gives the same question another answer.
+        allowed_products: Ids of the only products that may be seen.
     """
 
     status: str | None = None
@@ -81,6 +82,7 @@ class PairFilter:
     split: str | None = None
     text: str | None = None
     conflicting: bool | None = None
+    allowed_products: Collection[str] | None = None
 
 
 def list_pairs(
@@ -90,7 +92,7 @@ def list_pairs(
     query = select(QAPair).where(*_conditions(wanted)).order_by(QAPair.id).limit(limit)
     if after is not None:
         query = query.where(QAPair.id > after)
-    return _views(session, session.scalars(query).all())
+    return _views(session, session.scalars(query).all(), wanted.allowed_products)
 
 
 def _conditions(wanted: PairFilter) -> list[ColumnElement[bool]]:
@@ -108,29 +110,60 @@ def _conditions(wanted: PairFilter) -> list[ColumnElement[bool]]:
     if wanted.conflicting is not None:
         some = func.json_array_length(QAPair.conflicts_with) > 0
         conditions.append(some if wanted.conflicting else ~some)
+    if wanted.allowed_products is not None:
+        conditions.append(_is_of(wanted.allowed_products))
     return conditions
 
 
-def get_pairs(session: Session, ids: Sequence[str]) -> list[PairView]:
-    """Pairs of these ids that are there, by id."""
-    rows = session.scalars(select(QAPair).where(QAPair.id.in_(ids)).order_by(QAPair.id)).all()
-    return _views(session, rows)
+def _is_of(products: Collection[str]) -> ColumnElement[bool]:
+    """A pair is of products if it is about one of them and rests on documents of theirs alone."""
+    of_another = or_(Document.product_id.is_(None), Document.product_id.not_in(products))
+    rests_elsewhere = (
+        select(QAEvidence.pair_id)
+        .join(Document, Document.id == QAEvidence.document_id)
+        .where(QAEvidence.pair_id == QAPair.id, of_another)
+        .exists()
+    )
+    return and_(QAPair.product_id.in_(products), ~rests_elsewhere)
 
 
-def get_pair(session: Session, pair_id: str) -> PairView:
+def pairs_of_products(
+    session: Session, ids: Collection[str], allowed_products: Collection[str]
+) -> frozenset[str]:
+    """Which of these pairs are about one of these products and rest on documents of theirs alone."""
+    return frozenset(session.scalars(select(QAPair.id).where(QAPair.id.in_(ids), _is_of(allowed_products))))
+
+
+def get_pairs(
+    session: Session, ids: Sequence[str], *, allowed_products: Collection[str] | None = None
+) -> list[PairView]:
+    """Pairs of these ids that are there and may be seen, by id; None allows all products."""
+    query = select(QAPair).where(QAPair.id.in_(ids)).order_by(QAPair.id)
+    if allowed_products is not None:
+        query = query.where(_is_of(allowed_products))
+    return _views(session, session.scalars(query).all(), allowed_products)
+
+
+def get_pair(session: Session, pair_id: str, *, allowed_products: Collection[str] | None = None) -> PairView:
     """One pair.
 
     Raises:
-        PairNotFound: If there is none of this id.
+        PairNotFound: If there is none of this id, or it may not be seen.
     """
-    found = get_pairs(session, [pair_id])
+    found = get_pairs(session, [pair_id], allowed_products=allowed_products)
     if not found:
         raise PairNotFound(pair_id)
     return found[0]
 
 
-def _views(session: Session, rows: Sequence[QAPair]) -> list[PairView]:
+def _views(
+    session: Session, rows: Sequence[QAPair], allowed_products: Collection[str] | None
+) -> list[PairView]:
     evidence = _evidence(session, [row.id for row in rows])
+    hidden: set[str] = set()
+    if allowed_products is not None:
+        related = {one for row in rows for one in (*row.conflicts_with, row.duplicate_of) if one is not None}
+        hidden = related - pairs_of_products(session, related, allowed_products)
     products = {row.id: row.name for row in session.execute(select(Product.id, Product.name))}
     return [
         PairView(
@@ -147,8 +180,8 @@ def _views(session: Session, rows: Sequence[QAPair]) -> list[PairView]:
             product=None if row.product_id is None else products[row.product_id],
             split=row.split,
             split_seed=row.split_seed,
-            duplicate_of=row.duplicate_of,
-            conflicts_with=tuple(row.conflicts_with),
+            duplicate_of=None if row.duplicate_of in hidden else row.duplicate_of,
+            conflicts_with=tuple(one for one in row.conflicts_with if one not in hidden),
             created_at=row.created_at,
             changed_at=row.changed_at,
             approved_at=row.approved_at,
@@ -216,9 +249,12 @@ class PairStatistics:
     waiting: int
 
 
-def count_pairs(session: Session) -> PairStatistics:
-    """Counts over all pairs."""
-    rows = session.execute(select(QAPair.origin, QAPair.method, QAPair.status, QAPair.reason, QAPair.split))
+def count_pairs(session: Session, *, allowed_products: Collection[str] | None = None) -> PairStatistics:
+    """Counts over all pairs, or over those of these products."""
+    counted = _conditions(PairFilter(allowed_products=allowed_products))
+    rows = session.execute(
+        select(QAPair.origin, QAPair.method, QAPair.status, QAPair.reason, QAPair.split).where(*counted)
+    )
     origins: dict[str, Counter[str]] = {}
     methods: dict[str, Counter[str]] = {}
     filters: dict[str, Counter[str]] = {}
@@ -233,7 +269,7 @@ def count_pairs(session: Session) -> PairStatistics:
         if status == "approved":
             splits[split] += 1
     some = func.json_array_length(QAPair.conflicts_with) > 0
-    conflicting = session.scalar(select(func.count()).select_from(QAPair).where(some)) or 0
+    conflicting = session.scalar(select(func.count()).select_from(QAPair).where(some, *counted)) or 0
     return PairStatistics(
         by_origin={key: dict(count) for key, count in origins.items()},
         by_method={key: dict(count) for key, count in methods.items()},

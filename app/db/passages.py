@@ -1,11 +1,12 @@
 """Passages and cached embeddings."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.db.documents import State
@@ -168,13 +169,18 @@ def _missing(encoder: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Se
 
 
 def add_embeddings(session: Session, encoder: str, vectors: Mapping[str, bytes]) -> None:
-    """Cache vectors by the sha256 of their text; those that are there already stay."""
-    known = set(get_embeddings(session, encoder, list(vectors)))
-    session.add_all(
-        Embedding(encoder=encoder, text_sha256=digest, vector=vector)
-        for digest, vector in vectors.items()
-        if digest not in known
-    )
+    """Cache vectors by the sha256 of their text; those that are there already stay.
+
+    Several processes may store the same ones at once: in one order, so that none waits for another in a ring.
+    """
+    if not vectors:
+        return
+    rows = [
+        {"encoder": encoder, "text_sha256": digest, "vector": vector}
+        for digest, vector in sorted(vectors.items())
+    ]
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    session.execute(dialect.insert(Embedding).on_conflict_do_nothing(), rows)
 
 
 def get_embeddings(session: Session, encoder: str, digests: Sequence[str]) -> dict[str, bytes]:
@@ -188,6 +194,11 @@ def get_embeddings(session: Session, encoder: str, digests: Sequence[str]) -> di
         )
         found.update((row.text_sha256, row.vector) for row in rows)
     return found
+
+
+def forget_embeddings(session: Session, encoders: Collection[str]) -> None:
+    """Remove every cached vector of encoders that are not used any more, by their fingerprints."""
+    session.execute(delete(Embedding).where(Embedding.encoder.in_(encoders)))
 
 
 def passages_between(session: Session, document_id: str, start: int, end: int) -> list[str]:

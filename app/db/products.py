@@ -1,7 +1,7 @@
 """Products: their names, and the questions that people said the products of."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,8 +54,10 @@ def find_product(names: Mapping[str, Sequence[str]], name: str) -> str | None:
     return next((one for one, known in names.items() if key in map(fold_name, known)), None)
 
 
-def describe_products(session: Session) -> list[ProductView]:
-    """Every product by name."""
+def describe_products(
+    session: Session, *, allowed_products: Collection[str] | None = None
+) -> list[ProductView]:
+    """Every product by name, or those of these ids."""
     counted = session.execute(
         select(Document.product_id, func.count())
         .where(Document.deleted_at.is_(None))
@@ -73,6 +75,7 @@ def describe_products(session: Session) -> list[ProductView]:
             questions=questions[product],
         )
         for product, (name, *aliases) in product_names(session).items()
+        if allowed_products is None or product in allowed_products
     ]
 
 

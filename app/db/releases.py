@@ -10,7 +10,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from app.db.indexes import IndexView, make_live
-from app.db.tables import Answer, IndexVersion, LiveRelease, Release, ReleaseEvent, new_id
+from app.db.tables import Answer, IndexVersion, LiveRelease, Release, ReleaseEvent
 
 SLOT = 1  # of the only row of the pointer
 
@@ -20,6 +20,13 @@ class ReleaseNotFound(Exception):
 
     def __init__(self, release_id: str) -> None:
         super().__init__(f"no release {release_id!r}; footnote release list shows them")
+
+
+class ReleaseRetired(Exception):
+    """The release's files were given up."""
+
+    def __init__(self, release_id: str) -> None:
+        super().__init__(f"the release {release_id} is retired, its files are gone; create it anew")
 
 
 class ReleaseState(StrEnum):
@@ -105,12 +112,12 @@ def read_pointers(session: Session) -> Pointers:
     return Pointers(release=row[0], index=row[1])
 
 
-def add_release(session: Session, new: NewRelease, *, state: ReleaseState, now: datetime) -> ReleaseView:
-    """Record a release and that it was created."""
+def add_release(session: Session, release_id: str, new: NewRelease, *, now: datetime) -> ReleaseView:
+    """Record a candidate and that it was created."""
     row = Release(
-        id=new_id("rel"),
+        id=release_id,
         created_at=now,
-        state=state.value,
+        state=ReleaseState.CANDIDATE.value,
         encoder=new.encoder,
         encoder_weights=new.encoder_weights,
         vectors=new.vectors,
@@ -206,11 +213,16 @@ def move_pointer(
         kind: What this is.
         detail: Said of it in the release's events.
         now: The moment.
+
+    Raises:
+        ReleaseRetired: If its files were given up meanwhile.
     """
     before = lock_pointer(session)
     if before is not None and before != release_id:
         session.get_one(Release, before).state = ReleaseState.FORMER.value
     row = session.get_one(Release, release_id)
+    if row.state == ReleaseState.RETIRED.value:
+        raise ReleaseRetired(release_id)
     row.state = ReleaseState.LIVE.value
     if kind is not EventKind.ROLLED_BACK:
         row.replaced = before

@@ -3,7 +3,7 @@
 import fcntl
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +19,17 @@ BUSY_TIMEOUT_MILLISECONDS = 30_000
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for SQLite or PostgreSQL, with SQLite set up for readers beside one writer."""
+    """An engine for SQLite or PostgreSQL, with SQLite set up for readers beside one writer.
+
+    Its errors tell no parameters: these may be the text of documents, and a job's error is shown.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, hide_parameters=True
-        )
+        address = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(address, pool_pre_ping=True, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
-        parsed, hide_parameters=True
-    )  # errors are logged, and must not tell what was stored
+    engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_immediately)
     return engine
@@ -84,6 +84,30 @@ class Database:
     def close(self) -> None:
         """Give back the connections."""
         self.engine.dispose()
+
+
+def compact(url: str) -> int:
+    """Write an SQLite file anew, without the pages whose rows were deleted: they still hold the old bytes.
+
+    Writers wait meanwhile. Other databases do this for themselves.
+
+    Returns:
+        How many freed pages there were.
+
+    Raises:
+        sqlite3.OperationalError: If readers or writers would not let it, or the disk is full.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or not Path(parsed.database).is_file():
+        return 0
+    seconds = BUSY_TIMEOUT_MILLISECONDS / 1000
+    with closing(sqlite3.connect(parsed.database, timeout=seconds, isolation_level=None)) as connection:
+        (freed,) = connection.execute("PRAGMA freelist_count").fetchone()
+        connection.execute("VACUUM")
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError(f"{parsed.database} is being read; its old pages stay a while")
+    return int(freed)
 
 
 def alembic_config(connection: Connection | None = None, url: str | None = None) -> Config:

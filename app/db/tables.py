@@ -65,11 +65,15 @@ class Product(Base):
 
 
 class Document(Base):
-    """One thing uploaded. Its text is that of its current version."""
+    """One thing uploaded or synced. Its text is that of its current version.
+
+    ``source_id`` is the source whose syncs update and remove it, or null for one that was uploaded.
+    """
 
     __tablename__ = "documents"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
     uri: Mapped[str] = mapped_column(Text)
+    source_id: Mapped[str | None] = mapped_column(String(40), index=True)
     product_id: Mapped[str | None] = mapped_column(ForeignKey("products.id"), index=True)
     current_version: Mapped[int | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(Moment)
@@ -303,20 +307,44 @@ class EvaluationRun(Base):
 
 
 class JobProgress(Base):
-    """How far a job is within its stage; its state and result are kept by the job engine."""
+    """How far a job is within its stage, and its step under way; state and result are the job engine's."""
 
     __tablename__ = "job_progress"
     job_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     stage: Mapped[str] = mapped_column(String(20))
     done: Mapped[int] = mapped_column()
     total: Mapped[int] = mapped_column()
+    step: Mapped[str | None] = mapped_column(String(40))
+    step_began_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class JobLog(Base):
+    """A line that a job logged: an event and its fields, never the text of a document."""
+
+    __tablename__ = "job_log"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(String(40), index=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    level: Mapped[str] = mapped_column(String(10))
+    event: Mapped[str] = mapped_column(String(80))
+    fields: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class JobWorker(Base):
+    """A process that runs jobs of a PostgreSQL database; ``seen_at`` is by the clock of the database."""
+
+    __tablename__ = "job_workers"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    seen_at: Mapped[datetime] = mapped_column(Moment)
 
 
 class Answer(Base):
     """The record of one answer.
 
     ``response`` is the answer as it was given, with the versions of what made it; ``asked`` holds what it
-    takes to do it again: products, conversation, evidence, and the sentences that were dropped.
+    takes to do it again: products, conversation, evidence, and the sentences that were dropped. ``products``
+    holds the ids of the only products that it may rest on, sorted and joined by spaces; null for all.
     """
 
     __tablename__ = "answers"
@@ -326,6 +354,28 @@ class Answer(Base):
     status: Mapped[str] = mapped_column(String(10))
     response: Mapped[dict[str, Any]] = mapped_column(JSON)
     asked: Mapped[dict[str, Any]] = mapped_column(JSON)
+    products: Mapped[str | None] = mapped_column(Text)
+
+
+class ApiKey(Base):
+    """What a program or person shows to be let in; the token itself is not stored.
+
+    ``prefix`` is the part of the token that lists show. ``role`` is one of `app.db.api_keys.Role`.
+    ``products`` holds the ids of the only products that the key may see; null for all. Keys are revoked,
+    never removed: a service that had a key once asks for one for ever.
+    """
+
+    __tablename__ = "api_keys"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    prefix: Mapped[str] = mapped_column(String(16), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    role: Mapped[str] = mapped_column(String(10))
+    products: Mapped[list[str] | None] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime | None] = mapped_column(Moment)
+    last_used_at: Mapped[datetime | None] = mapped_column(Moment)
+    revoked_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Release(Base):
@@ -379,6 +429,82 @@ class LiveRelease(Base):
     __tablename__ = "live_release"
     slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     release_id: Mapped[str | None] = mapped_column(ForeignKey("releases.id"))
+
+
+class Deletion(Base):
+    """The receipt of a document's deletion; open while ``completed_at`` is null.
+
+    ``places`` says of every place what was there and when it went, see `app.db.deletions.Place`.
+    ``fingerprints`` is what it takes to look for the document again: ids and checksums, never text.
+    ``learnt_by`` names the training runs that may have learnt from it.
+    """
+
+    __tablename__ = "deletions"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    document_id: Mapped[str] = mapped_column(String(40), unique=True)
+    requested_at: Mapped[datetime] = mapped_column(Moment)
+    completed_at: Mapped[datetime | None] = mapped_column(Moment, index=True)
+    places: Mapped[dict[str, Any]] = mapped_column(JSON)
+    fingerprints: Mapped[dict[str, Any]] = mapped_column(JSON)
+    learnt_by: Mapped[list[str]] = mapped_column(JSON)
+
+
+class Source(Base):
+    """A place that documents are synced from, and how its last sync went.
+
+    ``kind`` is one of `app.sources.kinds.KINDS`; ``options`` are of that kind. ``schedule`` is a cron
+    expression in the time zone ``zone``, or null. ``removal_share`` is the largest share of its documents
+    that a sync may remove without asking. ``sync_*`` tell of the last sync; it runs while it has begun and
+    not ended.
+    """
+
+    __tablename__ = "sources"
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    kind: Mapped[str] = mapped_column(String(10))
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    location: Mapped[str] = mapped_column(Text)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    product_id: Mapped[str | None] = mapped_column(ForeignKey("products.id"), index=True)
+    uri_prefix: Mapped[str | None] = mapped_column(Text)
+    schedule: Mapped[str | None] = mapped_column(String(200))
+    zone: Mapped[str] = mapped_column(String(60))
+    removal_share: Mapped[float] = mapped_column()
+    sync_job: Mapped[str | None] = mapped_column(String(80))
+    sync_started_at: Mapped[datetime | None] = mapped_column(Moment)
+    sync_ended_at: Mapped[datetime | None] = mapped_column(Moment)
+    sync_counts: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
+    sync_error: Mapped[str | None] = mapped_column(Text)
+
+
+class SourceItem(Base):
+    """A file or page of a source: which document it became, and what tells whether it has changed.
+
+    ``key`` is its path or address within the source. ``sha256`` is that of the bytes that were last taken
+    in; ``etag`` and ``last_modified`` mark those that were last fetched, and are compared, never read.
+    ``seen_at`` is the beginning of the last sync that did not find it gone; ``held_at`` is set while
+    its removal waits to be confirmed. ``document_id`` is null where nothing reads its type; ``problem`` says
+    why its newest bytes were not taken in.
+    """
+
+    __tablename__ = "source_items"
+    source_id: Mapped[str] = mapped_column(ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    document_id: Mapped[str | None] = mapped_column(String(40), index=True)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    etag: Mapped[str | None] = mapped_column(Text)
+    last_modified: Mapped[str | None] = mapped_column(Text)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+    held_at: Mapped[datetime | None] = mapped_column(Moment)
+    problem: Mapped[str | None] = mapped_column(Text)
+
+
+class ScheduledRun(Base):
+    """The last moment of a schedule that was run: that of a source, or of ``index``."""
+
+    __tablename__ = "scheduled_runs"
+    subject: Mapped[str] = mapped_column(String(40), primary_key=True)
+    ran_for: Mapped[datetime] = mapped_column(Moment)
 
 
 LIVE = Document.deleted_at.is_(None)

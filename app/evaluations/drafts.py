@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from finetune.answer_drafts import Chat
@@ -82,6 +82,20 @@ class DraftStore:
         ]
         with self._using(), self._connection:
             self._connection.executemany("INSERT OR REPLACE INTO drafts VALUES (?, ?, ?)", rows)
+
+    def count_before(self, moment: datetime) -> int:
+        """How many drafts were written before a moment."""
+        before = (moment.astimezone(UTC).isoformat(),)
+        with self._using():
+            query = "SELECT COUNT(*) FROM drafts WHERE written_at <= ?"
+            return int(self._connection.execute(query, before).fetchone()[0])
+
+    def forget(self) -> None:
+        """Remove all drafts, from the file's freed pages too."""
+        with self._using(), self._connection:
+            self._connection.execute("DELETE FROM drafts")
+        with self._using():
+            self._connection.execute("VACUUM")
 
     @contextmanager
     def _using(self) -> Iterator[None]:

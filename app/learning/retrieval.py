@@ -1,5 +1,6 @@
 """An index to learn with, beside those that are served: tuning changes nothing that is live."""
 
+import fcntl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from retriever.encoder import Encoder
 from retriever.search import Hit, SearchConfig
 from retriever.search import search as search_index
 
+TRAINING_INDEX = "training-index-"
+LOCK = "lock"
 CHOSEN_ON = "dev"  # the split that choices are made on; its pairs are in no index that tuning asks
 
 
@@ -83,12 +86,17 @@ class Retrieval:
 def open_retrieval(home: Home, progress: Progress) -> Iterator[Retrieval]:
     """An index of the corpus as it is now by the configured encoder; it is removed at the end.
 
-    Vectors are cached in the database, so that only new passages and new encoders take time.
+    Vectors are cached in the database, so that only new passages and new encoders take time. A lock tells it
+    from one that a killed run left.
     """
     models = Models(home.settings)
     encoder = models.encoder
     embed_missing(home.database, encoder, report=partial(progress, "Embedding"))
-    with tempfile.TemporaryDirectory(dir=home.settings.home, prefix="training-index-") as folder:
+    with (
+        tempfile.TemporaryDirectory(dir=home.settings.home, prefix=TRAINING_INDEX) as folder,
+        (Path(folder) / LOCK).open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
         index = build_index_without(home.database, encoder, CHOSEN_ON, Path(folder) / "index")
         live = LiveIndex(
             id="training",

@@ -1,6 +1,6 @@
 """What the documents do not answer: questions that went badly, grouped by meaning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,7 +52,12 @@ class Gap:
 
 
 def find_gaps(
-    database: Database, encoder: Encoder, search: Callable[[str, int], Found], *, limit: int
+    database: Database,
+    encoder: Encoder,
+    search: Callable[[str, int], Found],
+    *,
+    limit: int,
+    allowed_products: Collection[str] | None = None,
 ) -> list[Gap]:
     """The largest gaps first.
 
@@ -61,9 +66,11 @@ def find_gaps(
         encoder: Tells what questions mean.
         search: Finds passages for a question, given how many are wanted.
         limit: Most gaps wanted.
+        allowed_products: Only questions whose answers were limited to none but these; None for all.
     """
     with database.reading() as session:
-        failed = sorted(failed_questions(session, limit=CONSIDERED), key=lambda one: one.failed, reverse=True)
+        asked = failed_questions(session, limit=CONSIDERED, allowed_products=allowed_products)
+    failed = sorted(asked, key=lambda one: one.failed, reverse=True)
     if not failed:
         return []
     groups = group_by_meaning(

@@ -92,6 +92,18 @@ def own_models(
 
 
 @pytest.fixture
+def own_logging() -> Iterator[None]:
+    """A test may configure the logs of this process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()  # those of the test runner stay open
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
 def run(own_models: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs the command line in this home; its standard output, read as JSON if it was asked for."""
     environment = {

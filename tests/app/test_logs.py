@@ -4,10 +4,9 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-import structlog
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -15,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app.db.session import open_engine
 from app.observability import configure_logging
 from app.settings import Settings
-from tests.app.conftest import Upload
+from tests.app.conftest import Upload, Wait
 
 SECRET = "PERSIMMON"
 NOTE = f"# Kettle\n\nThe {SECRET} kettle is descaled every 60 days.\n"
@@ -23,17 +22,12 @@ QUESTION = {"question": f"How often is the {SECRET} kettle descaled?"}
 
 
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def log(own_logging: None, monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What this process logs, as a server that runs without a terminal."""
-    written, root = io.StringIO(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
-    root.handlers.clear()  # those of the test runner stay open
     configure_logging("info")
-    yield written
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return written
 
 
 def lines(log: io.StringIO) -> list[dict[str, object]]:
@@ -57,6 +51,22 @@ def test_a_request_and_its_job_bear_one_id_and_no_words(
     assert {"job_begun", "step_ended", "index_built", "job_ended"} <= set(started)
     assert [one["event"] for one in events if one.get("request_id") == "search"] == ["searched", "request"]
     assert [one["event"] for one in events if one.get("request_id") == "answers"] == ["answered", "request"]
+    assert SECRET not in log.getvalue()
+
+
+def test_a_sync_bears_the_id_of_its_request(
+    log: io.StringIO, client: TestClient, tmp_path: Path, wait: Wait
+) -> None:
+    (tmp_path / "documents").mkdir()
+    (tmp_path / "documents" / "note.md").write_text(NOTE)
+    new = {"kind": "folder", "name": "Notes", "location": str(tmp_path / "documents")}
+    source = client.post("/v1/sources", json=new).json()["id"]
+    given = {"X-Request-ID": "nightly"}
+    job = client.post(f"/v1/sources/{source}/sync", headers=given).json()["job_id"]
+    assert wait(job)["state"] == "succeeded"
+    told = [one for one in lines(log) if one.get("request_id") == "nightly" and "kind" in one]
+    assert {one["job_id"] for one in told if one["kind"] == "sync"} == {job}
+    assert {"job_started", "job_begun", "job_ended"} <= {one["event"] for one in told}
     assert SECRET not in log.getvalue()
 
 

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, event, make_url
 
 from app.db.indexes import live_index
-from app.db.releases import EventKind, NewRelease, ReleaseState, add_release, move_pointer
+from app.db.releases import EventKind, NewRelease, add_release, move_pointer
 from app.db.tables import LiveRelease
 from app.main import create_app
 from app.models import Models
@@ -91,7 +91,7 @@ def test_a_release_that_can_not_be_loaded_makes_it_not_ready_while_the_former_an
         with database.writing() as session:
             index = live_index(session)
             assert index is not None
-            broken = add_release(session, _of_another_program(), state=ReleaseState.CANDIDATE, now=_now())
+            broken = add_release(session, "rel_other", _of_another_program(), now=_now())
             move_pointer(session, broken.id, index, kind=EventKind.PROMOTED, detail={}, now=_now())
         readiness(client, 503, "prompt has the version 0")
         assert client.post("/v1/search", json=QUESTION).status_code == 200

@@ -1,9 +1,15 @@
 """Releases made, gated, promoted and rolled back, with the real models, on both databases."""
 
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +20,26 @@ from app.cli.documents import ingest_files
 from app.cli.pairs import build_pairs
 from app.db.releases import (
     ReleaseNotFound,
+    ReleaseRetired,
     ReleaseState,
     get_release,
     list_events,
     list_releases,
     read_pointers,
 )
+from app.db.training_runs import Kind, begin_run
+from app.evaluations.questions import Asked
+from app.model_folders import tuned_folder, write_manifest
 from app.models import ReleaseDamaged
-from app.releases import NothingToRollBack, create_release, promote, roll_back
+from app.release_gate import gate_release
+from app.releases import NothingToRollBack, create_release, promote, retire_old, roll_back
 from app.settings import Settings
 from app.wiring import Services, build_services
+from finetune.overlap import digest_questions
+from finetune.suites import Question
+from tests.app.devices import ADDRESS, open_device_home
 
 QUESTION = "How heavy is device 3?"
-ADDRESS = "https://devices.example/"  # decides which documents' pairs are held out
 
 
 def _ignore(_what: str, _done: int, _total: int) -> None:
@@ -35,25 +48,8 @@ def _ignore(_what: str, _done: int, _total: int) -> None:
 
 @pytest.fixture
 def services(own_models: Settings, tmp_path: Path) -> Iterator[Services]:
-    """A home with twelve documents of two questions each, and short answers."""
-    settings = own_models.model_copy(
-        update={
-            "evidence_passages": 2,
-            "evidence_tokens": 200,
-            "answer_tokens": 30,
-            "curated_similarity": 1.1,
-        }
-    )
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    for number in range(12):
-        (folder / f"device-{number}.md").write_text(
-            f"# Device {number}\n\n"
-            f"## How heavy is device {number}?\n\nDevice {number} weighs {number * 3 + 1} grams.\n\n"
-            f"## Who paints device {number}?\n\nThe yard in harbour {number} paints it green.\n"
-        )
-    with closing(build_services(settings)) as services:
-        ingest_files(services, [folder], uri_prefix=ADDRESS, progress=_ignore)
+    """A home of devices, with models of its own."""
+    with open_device_home(own_models, tmp_path / "docs") as services:
         yield services
 
 
@@ -103,7 +99,7 @@ def test_nobody_who_asks_meanwhile_gets_an_error_or_a_mixture(services: Services
     done = threading.Event()
 
     def search() -> None:
-        while not done.is_set():
+        while not done.wait(0.02):  # else the threads of one process starve each other
             try:
                 bundle = services.bundle()
                 found = services.search(QUESTION, k=3)
@@ -170,3 +166,168 @@ def test_the_gate_on_the_command_line(services: Services, run: Any) -> None:
     run("release", "promote", release, "--force", "--reason", "try")
     listed = run("release", "list", "--json")
     assert {one["id"]: one["state"] for one in listed}[release] == "live"
+
+
+def test_a_damaged_index_is_built_anew_before_it_goes_live(services: Services) -> None:
+    release = create_release(services, _other(services), note="", progress=_ignore)
+    file = services.settings.indexes_folder / release.index_version / "entries.json"
+    file.write_bytes(file.read_bytes().replace(b"psg_", b"psx_", 1))
+    promote(services, release.id, detail={"reason": "test"}, forced=True, progress=_ignore)
+    services.serving.follow()
+    with services.database.reading() as session:
+        assert read_pointers(session).index != release.index_version
+    assert "10 grams" in services.search(QUESTION, k=1).hits[0].text
+
+
+def test_another_versions_files_in_the_place_of_an_index_are_not_taken_for_it(services: Services) -> None:
+    release = create_release(services, services.settings, note="", progress=_ignore)
+    stale = services.settings.indexes_folder / release.index_version
+    extra = services.settings.home / "extra.md"
+    extra.write_text("# Device 99\n\nDevice 99 weighs 4242 grams.\n")
+    ingest_files(services, [extra], progress=_ignore)
+    newer = create_release(services, _other(services), note="", progress=_ignore)
+    fresh = services.settings.indexes_folder / newer.index_version
+    shutil.rmtree(fresh)
+    shutil.copytree(stale, fresh)  # whole, but without the newest document
+    promote(services, newer.id, detail={"reason": "test"}, forced=True, progress=_ignore)
+    services.serving.follow()
+    assert "4242 grams" in services.search("How heavy is device 99?", k=1).hits[0].text
+
+
+def _record_run(services: Services, kind: Kind, questions: list[str], **models: str) -> str:
+    with services.database.writing() as session:
+        report = {"examples": {"questions": digest_questions(questions)}, **models}
+        return begin_run(session, kind, base="", report=report, now=datetime.now(UTC))
+
+
+def test_questions_that_a_candidate_learnt_refuse_the_gate_and_are_named(services: Services) -> None:
+    first = _record_run(services, "retriever", ["How heavy is  DEVICE 1?"], encoder=services.settings.encoder)
+    second = _record_run(services, "retriever", ["Who paints device 2?"], encoder=f"run:{first}")
+    settings = services.settings.model_copy(update={"encoder": _tuned(services, second)})
+    release = create_release(services, settings, note="", progress=_ignore)
+    questions = ("How heavy is device 1?", "Who paints device 2?", "How heavy is device 3?")
+    asked = Asked(
+        name="devices",
+        sha256="s",
+        split=None,
+        questions=tuple(
+            Question(id=str(place), question=one, gold_documents=(f"{ADDRESS}device-{place + 1}.md",))
+            for place, one in enumerate(questions)
+        ),
+        unanswerable=(),
+        left_out=0,
+        gold_passages={},
+        not_located=0,
+        missing_documents=(),
+    )
+    decision = gate_release(
+        services,
+        services,
+        release.id,
+        asked,
+        main=None,
+        margin=0.0,
+        most_answers=1,
+        seed=1,
+        progress=_ignore,
+        say=lambda _text: None,
+    )
+    assert not decision.passed
+    assert (
+        "trained on 2 of the questions: 'How heavy is device 1?'; 'Who paints device 2?'"
+        in decision.reasons[0]
+    )
+
+
+def _tuned(services: Services, run: str) -> str:
+    """An encoder as tuning leaves it: the same weights with another file, and so another fingerprint."""
+    folder = tuned_folder(services.settings.models_folder, run)
+    shutil.copytree(services.settings.models_folder / services.settings.encoder, folder)
+    (folder / "tuned.txt").write_text(run)
+    write_manifest(folder, "a test")
+    return f"run:{run}"
+
+
+def test_old_releases_go_with_their_models_and_those_behind_answers_stay(services: Services) -> None:
+    def tuned(run: str) -> Settings:
+        return services.settings.model_copy(update={"encoder": _tuned(services, run), "kept_releases": 1})
+
+    first = _promote(services, tuned("trn_a"))
+    services.ask(QUESTION)
+    with _opened(services, kept_releases=1) as keeping:
+        others = [_promote(keeping, tuned(f"trn_{name}")) for name in "bcde"]
+    with services.database.reading() as session:
+        states = {one.id: one.state for one in list_releases(session)}
+    kept = {first, others[1], others[2], others[3]}  # answering, the newest other, the replaced, the live
+    assert {one for one, state in states.items() if state is not ReleaseState.RETIRED} == kept
+    folder = services.settings.models_folder / "tuned"
+    assert {one.name for one in folder.iterdir()} == {"trn_a", "trn_c", "trn_d", "trn_e"}
+    with pytest.raises(ReleaseRetired, match="create it anew"):
+        roll_back(services, others[0], reason=None, progress=_ignore)
+    with _opened(services, kept_releases=1, keep_answering_releases=False) as forgetting:
+        assert retire_old(forgetting) == [first]
+        assert not (folder / "trn_a").exists()
+        assert "10 grams" in forgetting.search(QUESTION, k=1).hits[0].text
+
+
+def _opened(services: Services, **settings: object) -> AbstractContextManager[Services]:
+    return closing(build_services(services.settings.model_copy(update=settings)))
+
+
+DYING = """
+import os, signal, sys
+from contextlib import AbstractContextManager, closing
+from sqlalchemy import event
+from app.releases import promote
+from app.settings import load_settings
+from app.wiring import build_services
+
+left = int(sys.argv[2])
+
+def die(*_event):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+with closing(build_services(load_settings())) as services:
+    event.listen(services.database.engine, "before_cursor_execute", die)
+    event.listen(services.database.engine, "commit", die)
+    promote(services, sys.argv[1], detail={"reason": "test"}, forced=True, progress=lambda *_: None)
+"""
+
+
+def _promote_and_die(settings: Settings, release: str, events: int) -> bool:
+    """Promote in a process that is killed at its so many-th statement or commit; whether it was."""
+    environment = os.environ | {
+        "FOOTNOTE_HOME": str(settings.home),
+        "FOOTNOTE_MODELS": str(settings.models_folder),
+        "FOOTNOTE_GENERATOR": settings.generator,
+        "FOOTNOTE_OFFLINE": "true",
+    }
+    if settings.database_url is not None:
+        environment["FOOTNOTE_DATABASE_URL"] = settings.database_url
+    command = [sys.executable, "-c", DYING, release, str(events)]
+    ended = subprocess.run(command, env=environment, check=False, capture_output=True)
+    assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
+    return ended.returncode != 0
+
+
+@pytest.mark.parametrize(
+    "events", [9, *(pytest.param(events, marks=pytest.mark.slow) for events in range(2, 42, 2))]
+)
+def test_a_promotion_that_is_killed_leaves_the_old_or_the_new(services: Services, events: int) -> None:
+    old = _promote(services, services.settings)
+    new = create_release(services, _other(services), note="", progress=_ignore).id
+    killed = _promote_and_die(services.settings, new, events)
+    with services.database.reading() as session:
+        pointers = read_pointers(session)
+        states = [one.state for one in list_releases(session)]
+    assert pointers.release in ((old, new) if killed else (new,))
+    assert states.count(ReleaseState.LIVE) == 1
+    with closing(build_services(services.settings)) as started:  # a server that starts now
+        assert started.serving.lineup().release == pointers.release
+        assert "10 grams" in started.search(QUESTION, k=1).hits[0].text
+    promote(services, new, detail={"reason": "again"}, forced=True, progress=_ignore)
+    with services.database.reading() as session:
+        assert read_pointers(session).release == new

@@ -14,6 +14,7 @@ from finetune.answer_examples import (
 )
 from finetune.configuration import AnswerExampleConfig
 from finetune.grounding import grounded_score
+from finetune.overlap import overlap
 from generator.citations import cited_sentences
 from generator.evidence import Evidence
 from generator.prompt import REFUSAL, build_messages
@@ -135,6 +136,14 @@ def test_the_same_seed_makes_the_same_examples() -> None:
 
     assert made(1) == made(1)
     assert made(1) != made(2)
+
+
+def test_a_manifest_tells_which_questions_were_learnt() -> None:
+    examples, _left_out = compose_examples(ASKED, FOUND, _words, AnswerExampleConfig(), seed=1)
+    learnt = describe_answer_examples(examples)["questions"]
+    assert overlap(["Who else?", *(one.question.upper() for one in examples)], learnt) == tuple(
+        one.question.upper() for one in examples
+    )
 
 
 def test_the_grounded_score_by_hand() -> None:

@@ -1,0 +1,1 @@
+"""Where documents are synced from: folders, addresses, repositories, buckets, and when."""

@@ -1,0 +1,71 @@
+"""Which failures pass by themselves: errors of real databases, and a table of others."""
+
+import errno
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from app.failures import is_temporary, retry_temporary
+from generator.errors import ServerUnavailable
+
+
+def sqlite_error(file: Path, statement: str) -> DBAPIError:
+    """What SQLAlchemy raises from a real database that another connection is writing to."""
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": 0})
+    with closing(sqlite3.connect(file)) as holder:
+        holder.execute("BEGIN EXCLUSIVE" if "numbers" in statement else "BEGIN")
+        with pytest.raises(DBAPIError) as caught, engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    return caught.value
+
+
+def test_a_locked_database_is_temporary_and_a_missing_table_is_not(tmp_path: Path) -> None:
+    assert is_temporary(sqlite_error(tmp_path / "one.db", "CREATE TABLE numbers (number INTEGER)"))
+    assert not is_temporary(sqlite_error(tmp_path / "one.db", "SELECT * FROM names"))
+
+
+def test_a_database_that_is_not_there_is_temporary(postgres_server: str) -> None:
+    address = postgres_server.replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(address)
+    with pytest.raises(DBAPIError) as wrong, engine.connect() as connection:
+        connection.exec_driver_sql("SELECT * FROM no_such_table")
+    engine.dispose()
+    gone = create_engine("postgresql+psycopg://nobody@/none?host=/no/such/folder")
+    with pytest.raises(OperationalError) as unreachable:
+        gone.connect()
+    assert not is_temporary(wrong.value)
+    assert is_temporary(unreachable.value)
+
+
+TEMPORARY = (
+    httpx.ConnectError("refused"),
+    ServerUnavailable(address="http://model", attempts=3, reason="refused"),
+    OSError(errno.ENOSPC, "No space left on device"),
+)
+PERMANENT = (FileNotFoundError(errno.ENOENT, "No such file"), ValueError("a number was expected"))
+
+
+@pytest.mark.parametrize("error", [*TEMPORARY, *PERMANENT], ids=repr)
+def test_the_network_and_a_full_disk_are_temporary(error: Exception) -> None:
+    outer = RuntimeError("something failed")
+    outer.__cause__ = error
+    assert is_temporary(error) is (error in TEMPORARY)
+    assert is_temporary(outer) is (error in TEMPORARY), "what it was raised from counts too"
+
+
+def test_pauses_grow_and_the_last_failure_is_told() -> None:
+    pauses: list[float] = []
+
+    def fail() -> None:
+        raise ConnectionError("gone")
+
+    with pytest.raises(ConnectionError):
+        retry_temporary(fail, pause=pauses.append)
+    assert pauses == sorted(pauses)
+    assert 30 < sum(pauses) < 600, "longer than a restart of the database, and not for ever"

@@ -1,0 +1,256 @@
+"""Cancelling, retrying and dismissing jobs, their steps and logs: scripted work, the real engine."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+import app.failures
+import app.job_engine
+from app.db.jobs import KEPT_LINES, LogLine, add_log, get_log
+from app.job_engine import JobEngine
+from app.job_views import JobEnded, JobUnderWay
+from app.jobs import JobQueue
+from app.models import Models
+from app.observability import configure_logging, logger
+from app.settings import Settings
+from app.wiring import JobView, Services, build_services
+from app.workflows import Run
+from tests.app.conftest import Run as RunCommand
+from tests.app.conftest import Upload, Wait
+
+DEADLINE_SECONDS = 120
+
+
+@pytest.fixture
+def services(settings: Settings, models: Models) -> Iterator[Services]:
+    with closing(build_services(settings, models)) as services:
+        yield services
+
+
+@pytest.fixture
+def queue(services: Services, own_logging: None) -> Iterator[JobQueue]:
+    """Of a running engine."""
+    configure_logging("error")
+    engine = JobEngine(services)
+    engine.start()
+    with closing(JobQueue(services)) as queue:
+        yield queue
+    engine.stop()
+
+
+def script(monkeypatch: pytest.MonkeyPatch, kind: str, work: Callable[[Run], dict[str, Any]]) -> None:
+    """Let the workflows of a kind do this instead."""
+    monkeypatch.setattr(app.job_engine, kind, lambda run, *_arguments: work(run))
+
+
+def ended(queue: JobQueue, job_id: str) -> JobView:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while (job := queue.get(job_id)).state in ("waiting", "running"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return job
+
+
+def test_a_cancelled_job_ends_in_its_step_and_goes_on_there_when_it_is_retried(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    under_way, left = threading.Event(), threading.Event()
+    cancelled = False
+
+    def long_step(run: Run) -> None:
+        try:
+            under_way.set()
+            while not cancelled:
+                run.report("embedding", 1, 2)
+                time.sleep(0.02)
+            done.append("long")
+        finally:
+            left.set()
+
+    def work(run: Run) -> dict[str, Any]:
+        run.step("short", lambda: done.append("short"))
+        run.step("long", lambda: long_step(run))
+        return {"done": True}
+
+    script(monkeypatch, "ingest_versions", work)
+    job_id = queue.reindex()
+    assert under_way.wait(DEADLINE_SECONDS)
+    assert [(step.name, step.state) for step in queue.details(job_id).steps] == [
+        ("short", "succeeded"),
+        ("long", "running"),
+    ]
+    assert queue.cancel(job_id).state == "cancelled"
+    assert left.wait(DEADLINE_SECONDS), "the step under way ended"
+    cancelled = True
+    script(monkeypatch, "ingest_versions", lambda run: run.step("other", dict))
+    assert ended(queue, queue.reindex()).state == "succeeded", "the next job has the place"
+    script(monkeypatch, "ingest_versions", work)
+    assert queue.retry(job_id).state in ("waiting", "running", "succeeded")
+    assert ended(queue, job_id).state == "succeeded"
+    assert done == ["short", "long"], "a step that had ended is not done again"
+
+
+def test_a_job_that_waits_can_be_cancelled_and_not_retried(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave = threading.Event()
+    script(monkeypatch, "ingest_versions", lambda run: run.step("wait", lambda: {"left": leave.wait(60)}))
+    first, second = queue.reindex(), queue.reindex()
+    with pytest.raises(JobUnderWay, match="cancel it first"):
+        queue.retry(second)
+    assert queue.cancel(second).state == "cancelled"
+    leave.set()
+    assert ended(queue, first).state == "succeeded"
+    assert queue.details(second).steps == []
+    with pytest.raises(JobEnded):
+        queue.cancel(first)
+
+
+class Mendable:
+    """Two steps; the second fails until somebody mends it."""
+
+    def __init__(self) -> None:
+        self.attempts: list[str] = []
+        self.mended = False
+
+    def __call__(self, run: Run) -> dict[str, Any]:
+        run.step("first", lambda: self.attempts.append("first"))
+        run.step("second", self._second)
+        return {"mended": self.mended}
+
+    def _second(self) -> None:
+        self.attempts.append("second")
+        if not self.mended:
+            raise ValueError("this document can't be read")
+
+
+def test_a_failed_job_tells_why_and_goes_on_at_the_step_that_failed(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = Mendable()
+    script(monkeypatch, "ingest_versions", work)
+    job = ended(queue, queue.reindex())
+    assert (job.state, job.error) == ("failed", "this document can't be read")
+    assert work.attempts == ["first", "second"], "what is permanent is not tried again"
+    details = queue.details(job.id)
+    assert [(step.name, step.state) for step in details.steps] == [
+        ("first", "succeeded"),
+        ("second", "failed"),
+    ]
+    (line,) = details.log
+    assert (line.level, line.event) == ("error", "step_failed")
+    assert dict(line.fields) == {"step": "second", "reason": "ValueError", "temporary": False}
+    work.mended = True
+    queue.retry(job.id)
+    assert ended(queue, job.id).result == {"mended": True}
+    assert work.attempts == ["first", "second", "second"]
+
+
+def test_a_failed_job_is_listed_first_until_somebody_acts(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script(monkeypatch, "ingest_versions", Mendable())
+    failed = ended(queue, queue.reindex()).id
+    script(monkeypatch, "ingest_versions", lambda run: run.step("other", dict))
+    newer = ended(queue, queue.reindex()).id
+    assert [job.id for job in queue.recent(limit=5)] == [failed, newer]
+    assert [job.id for job in queue.recent(limit=1)] == [failed]
+    assert [job.id for job in queue.recent(limit=5, state="succeeded")] == [newer]
+    assert queue.recent(limit=5, kind="qa") == []
+    assert {key: count for key, count in queue.counts().items() if count} == {("ingest", "failed"): 1}
+    assert queue.dismiss(failed).state == "dismissed"
+    assert not any(queue.counts().values())
+    assert [job.id for job in queue.recent(limit=5)] == [newer, failed]
+    assert queue.recent(limit=5, state="failed") == []
+    assert [job.id for job in queue.recent(limit=5, state="dismissed")] == [failed]
+
+
+def test_what_is_temporary_is_tried_again_and_logged(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.failures, "PAUSES_SECONDS", (0.0, 0.0, 0.0))
+    attempts = 0
+
+    def step() -> dict[str, Any]:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            raise ConnectionResetError("the other side went away")
+        logger().info("went_well", count=3, text=["never kept"])
+        return {"attempts": attempts}
+
+    script(monkeypatch, "build_pairs", lambda run: run.step("fetch", step))
+    job_id = queue.build_pairs(write=0)
+    assert ended(queue, job_id).result == {"attempts": 3}
+    log = queue.details(job_id).log
+    assert [line.event for line in log] == ["step_retried", "step_retried", "went_well"]
+    assert dict(log[-1].fields) == {"step": "fetch", "count": 3}
+
+
+def test_jobs_of_two_kinds_do_not_wait_for_each_other(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meeting = threading.Barrier(2)
+
+    def work(run: Run) -> dict[str, Any]:
+        run.step("meet", lambda: meeting.wait(DEADLINE_SECONDS))
+        return {}
+
+    script(monkeypatch, "ingest_versions", work)
+    script(monkeypatch, "build_pairs", work)
+    jobs = [queue.reindex(), queue.build_pairs(write=0)]
+    assert [ended(queue, job_id).state for job_id in jobs] == ["succeeded", "succeeded"]
+
+
+def test_of_each_job_the_newest_lines_are_kept(services: Services) -> None:
+    moment = datetime(2026, 11, 29, tzinfo=UTC)
+    lines = [
+        LogLine(at=moment, level="info", event="counted", fields={"number": number})
+        for number in range(KEPT_LINES + 50)
+    ]
+    with services.database.writing() as session:
+        add_log(session, "job_other", lines[:1])
+        add_log(session, "job_long", lines)
+    with services.database.reading() as session:
+        assert len(get_log(session, "job_other")) == 1
+        kept = [line.fields["number"] for line in get_log(session, "job_long")]
+    assert kept == list(range(50, KEPT_LINES + 50))
+
+
+def test_over_http_and_the_command_line(client: TestClient, upload: Upload, run: RunCommand) -> None:
+    job_id = upload("# Pump\n\nThe pump is blue.\n")["job_id"]
+    body = client.get(f"/v1/jobs/{job_id}").json()
+    assert [step["name"] for step in body["steps"]][-1] == "outcome"
+    assert {step["state"] for step in body["steps"]} == {"succeeded"}
+    assert client.get("/v1/jobs", params={"state": "failed"}).json() == {"jobs": []}
+    listed = client.get("/v1/jobs", params={"state": "succeeded", "kind": "ingest"}).json()["jobs"]
+    assert [job["id"] for job in listed] == [job_id]
+    assert client.get("/v1/jobs", params={"state": "lost"}).status_code == 422
+    for action in ("cancel", "retry", "dismiss"):
+        refused = client.post(f"/v1/jobs/{job_id}/{action}")
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:footnote:problem:job-ended")
+        missing = client.post(f"/v1/jobs/job_none/{action}")
+        assert (missing.status_code, missing.json()["type"]) == (404, "urn:footnote:problem:job-not-found")
+    shown = run("jobs", "show", job_id, "--json")
+    assert [step["name"] for step in shown["steps"]] == [step["name"] for step in body["steps"]]
+    assert [job["id"] for job in run("jobs", "list", "--state", "succeeded", "--json")] == [job_id]
+    with pytest.raises(JobEnded, match=job_id):
+        run("jobs", "retry", job_id)
+
+
+def test_tuning_is_a_job_whose_refusal_is_told(client: TestClient, upload: Upload, wait: Wait) -> None:
+    upload("# Pump\n\nThe pump is blue.\n")
+    started = client.post("/v1/training-runs", json={"kind": "retriever", "options": {"epochs": 1}})
+    assert started.status_code == 202, started.text
+    job = wait(started.json()["job_id"])
+    assert (job["kind"], job["state"]) == ("tune_retriever", "failed")
+    assert job["error"].startswith("0 training examples are too few"), "there is nothing to learn from"
+    for wrong in ({"kind": "everything"}, {"kind": "retriever", "options": {"epochs": 0}}):
+        assert client.post("/v1/training-runs", json=wrong).status_code == 422

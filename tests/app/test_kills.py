@@ -1,0 +1,191 @@
+"""Workers that are killed at random moments: everything ends, as if nobody had been killed.
+
+The oracle is the state of a home whose jobs nobody disturbed.
+"""
+
+import hashlib
+import random
+import time
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from app.db.documents import delete_document, pending_versions
+from app.db.indexes import list_indexes, live_index
+from app.db.jobs import seconds_silent
+from app.db.pair_evidence import remove_document_evidence
+from app.db.tables import Document, DocumentVersion, Embedding, Passage, QAPair
+from app.ingesting import accept_upload
+from app.jobs import JobQueue
+from app.models import Models
+from app.settings import Settings
+from app.wiring import Services, build_services
+from retriever.index import open_index
+from tests.app.worker_processes import run_hanging_worker, wait_until, worker
+from tests.conftest import ENCODER, GENERATOR, MODELS
+
+DOCUMENTS = 24
+SEED = 20_261_129
+
+State = dict[str, Any]
+
+
+def store_documents(services: Services) -> list[tuple[str, int]]:
+    versions = []
+    for number in range(DOCUMENTS):
+        text = (
+            f"# Device {number}\n\n"
+            f"## How heavy is device {number}?\n\nDevice {number} weighs {number * 3 + 1} grams.\n\n"
+            f"## Who paints device {number}?\n\nThe yard in harbour {number} paints it green.\n"
+        )
+        stored = accept_upload(
+            services.database,
+            services.settings,
+            data=text.encode(),
+            name=f"device-{number}.md",
+            uri=f"test:device-{number}",
+            title=None,
+            product=None,
+            now=datetime.now(UTC),
+        )
+        versions.append((stored.document_id, stored.version))
+    return versions
+
+
+def hand_over_ingest(services: Services, queue: JobQueue) -> str:
+    return queue.ingest(store_documents(services))
+
+
+def hand_over_pairs(_services: Services, queue: JobQueue) -> str:
+    return queue.build_pairs(write=0)
+
+
+def hand_over_index(services: Services, queue: JobQueue) -> str:
+    """Build an index that is not there yet: two documents are gone since the last one."""
+    with services.database.writing() as session:
+        for number in (3, 17):
+            uri = f"test:device-{number}"
+            document_id = session.scalars(select(Document.id).where(Document.uri == uri)).one()
+            delete_document(session, document_id, now=datetime.now(UTC))
+            remove_document_evidence(session, document_id)
+    return queue.reindex()
+
+
+KINDS: tuple[Callable[[Services, JobQueue], str], ...] = (hand_over_ingest, hand_over_pairs, hand_over_index)
+
+
+def check_files(services: Services) -> None:
+    """Every file that may be read now is whole."""
+    with services.database.reading() as session:
+        live = live_index(session)
+    if live is not None:  # opening verifies the checksums
+        open_index(services.settings.indexes_folder / live.id, encoder_fingerprint=live.encoder)
+    for path in services.settings.blobs_folder.glob("*/[!.]*"):
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.name
+
+
+def state_of(services: Services) -> State:
+    """All that jobs made, under names that are the same in every home."""
+    check_files(services)
+    with services.database.reading() as session:
+        assert pending_versions(session) == []
+        uris = {row.id: row.uri for row in session.execute(select(Document.id, Document.uri))}
+        versions = session.scalars(select(DocumentVersion)).all()
+        passages = session.scalars(select(Passage)).all()
+        embeddings = session.execute(select(Embedding.encoder, Embedding.text_sha256)).all()
+        pairs = session.scalars(select(QAPair)).all()
+        indexes = list_indexes(session)
+    live = next(index for index in indexes if index.live)
+    folders = {path.name for path in services.settings.indexes_folder.iterdir()}
+    assert folders <= {index.id for index in indexes}  # the last build removed what killed ones left
+    found = services.search("How heavy is device 7?", k=3).hits
+    return {
+        "versions": sorted((uris[row.document_id], row.version, row.state, row.sha256) for row in versions),
+        "passages": sorted((uris[p.document_id], p.version, p.ordinal, p.start, p.end) for p in passages),
+        "embeddings": sorted(tuple(row) for row in embeddings),
+        "pairs": sorted((pair.question, pair.answer, pair.status) for pair in pairs),
+        "live": (live.passages, live.documents, live.pairs),
+        "found": [(hit.uri, hit.start, hit.end, sorted(hit.via)) for hit in found],
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(models: Models, tmp_path_factory: pytest.TempPathFactory) -> tuple[State, tuple[float, ...]]:
+    """The state of a home where nobody was killed, and how many seconds each job ran."""
+    home = tmp_path_factory.mktemp("undisturbed")
+    settings = Settings(home=home, models=MODELS, encoder=ENCODER, generator=GENERATOR)
+    seconds: list[float] = []
+    with closing(build_services(settings, models)) as services, closing(JobQueue(services)) as queue:
+        for hand_over in KINDS:
+            job_id = hand_over(services, queue)
+            with worker(settings):
+                wait_until(lambda: queue.get(job_id).state == "running")  # noqa: B023 - called in this round
+                began = time.monotonic()
+                wait_until(lambda: queue.get(job_id).state == "succeeded")  # noqa: B023
+                seconds.append(time.monotonic() - began)
+        return state_of(services), tuple(seconds)
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_jobs_of_killed_workers_end_as_if_nobody_had_been_killed(
+    settings: Settings, models: Models, undisturbed: tuple[State, tuple[float, ...]], kills: int
+) -> None:
+    expected, durations = undisturbed
+    dice = random.Random(SEED)
+    killed = 0
+    with closing(build_services(settings, models)) as services, closing(JobQueue(services)) as queue:
+        for hand_over, duration in zip(KINDS, durations, strict=True):
+            job_id = hand_over(services, queue)
+            for _ in range(kills):
+                if queue.get(job_id).state == "succeeded":
+                    break
+                killed += kill_at_a_random_moment(services, queue, job_id, dice.uniform(0, duration))
+                check_files(services)
+            with worker(settings):
+                wait_until(lambda: queue.get(job_id).state not in ("waiting", "running"))  # noqa: B023
+            assert queue.get(job_id).state == "succeeded"
+        assert len(queue.recent(limit=50)) == len(KINDS), "no job was lost, none came twice"
+        assert killed >= kills, "most were killed in the middle"
+        assert state_of(services) == expected
+
+
+def kill_at_a_random_moment(services: Services, queue: JobQueue, job_id: str, seconds: float) -> bool:
+    """Whether the job was under way."""
+    before = last_begun(queue, job_id)
+    with worker(services.settings) as process:
+        wait_until(lambda: last_begun(queue, job_id) != before or queue.get(job_id).state == "succeeded")
+        time.sleep(seconds)
+        process.kill()
+        process.join()
+    return queue.get(job_id).state == "running"
+
+
+def last_begun(queue: JobQueue, job_id: str) -> datetime | None:
+    steps = queue.details(job_id).steps
+    return steps[-1].started_at if steps else None
+
+
+def test_a_living_worker_takes_over_the_jobs_of_a_killed_one(settings: Settings, models: Models) -> None:
+    if not settings.shares_jobs:
+        pytest.skip("on SQLite one process has the jobs to itself")
+    with closing(build_services(settings, models)) as services, closing(JobQueue(services)) as queue:
+        job_id = hand_over_ingest(services, queue)
+        with worker(settings, run_hanging_worker) as first:
+            wait_until(lambda: bool(queue.details(job_id).steps))
+            with worker(settings):
+                wait_until(lambda: count_workers(services) == 2)
+                first.kill()
+                wait_until(lambda: queue.get(job_id).state not in ("waiting", "running"))
+        job = queue.get(job_id)
+        assert job.result is not None
+        assert (job.state, job.result["stored"]) == ("succeeded", DOCUMENTS)
+        assert count_workers(services) == 0, "the killed one is forgotten, the other has left"
+
+
+def count_workers(services: Services) -> int:
+    with services.database.reading() as session:
+        return len(seconds_silent(session))
