@@ -8,21 +8,28 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from app.backups import BackupDamaged, NotEmpty, restore_backup, write_backup
 from app.cli.documents import ingest_files, running_jobs, wait_for
 from app.database_copies import CopyFailed
 from app.db.answers import get_answer
+from app.db.api_keys import Role, create_key
+from app.db.releases import NewRelease, add_release
+from app.db.sources import NewSource
+from app.db.tables import ApiKey, Deletion, Release, ReleaseEvent, Source
 from app.ingesting import blob_path
 from app.jobs import JobQueue
 from app.model_folders import write_manifest
 from app.models import Models
 from app.settings import Settings
+from app.source_administration import add
 from app.wiring import Services, build_services
 from tests.app.conftest import Run
 from tests.conftest import _database
@@ -30,6 +37,21 @@ from tests.conftest import _database
 QUESTION = "How heavy is device 3?"
 UNKNOWN = "Who won the football world cup in 1998?"
 DOCUMENTS = 6
+NOW = datetime(2026, 1, 10, 12, 0, tzinfo=UTC)
+RELEASE = NewRelease(
+    encoder="all-minilm-l6-v2",
+    encoder_weights="",
+    vectors="",
+    reranker=None,
+    reranker_weights=None,
+    generator="qwen2.5-coder-0.5b-instruct",
+    generator_weights="",
+    prompt_version="1",
+    index_version="",
+    thresholds={},
+    training_runs=(),
+    note="",
+)
 
 
 @pytest.fixture
@@ -60,7 +82,36 @@ def home(own_models: Settings, models: Models, tmp_path: Path, commands: None) -
     settings = own_models.model_copy(update={"evidence_tokens": 200, "answer_tokens": 30})
     with closing(build_services(settings, models)) as services:
         ingest_files(services, [folder], uri_prefix="https://devices.example/", progress=_ignore)
+        _administer(services, folder)
         yield services
+
+
+def _administer(services: Services, folder: Path) -> None:
+    """What an operator has beside documents: a key, a source, a release, and a receipt of a deletion."""
+    new = NewSource(kind="folder", name="Devices", location=str(folder), options={}, schedule="30 2 * * *")
+    add(services.database, new, now=NOW)
+    with services.database.writing() as session:
+        create_key(session, name="Ann", role=Role.ADMINISTER, now=NOW)
+        add_release(session, "rel_1", RELEASE, now=NOW)
+        deletion = Deletion(
+            id="del_1",
+            document_id="doc_gone",
+            requested_at=NOW,
+            completed_at=NOW,
+            places={},
+            fingerprints={},
+            learnt_by=[],
+        )
+        session.add(deletion)
+
+
+def administered(services: Services) -> list[list[tuple[Any, ...]]]:
+    """Every row of what `_administer` made."""
+    with services.database.reading() as session:
+        return [
+            [tuple(row) for row in session.execute(select(table.__table__))]
+            for table in (ApiKey, Source, Release, ReleaseEvent, Deletion)
+        ]
 
 
 def _ignore(_what: str, _done: int, _total: int) -> None:
@@ -108,6 +159,8 @@ def test_what_comes_back_is_what_went_in(
     with closing(build_services(elsewhere, models)) as restored:
         _start_again(restored, home)
         assert said(restored) == before
+        assert all(administered(restored))
+        assert administered(restored) == administered(home)
         assert restored.database.engine.dialect.name == summary.database
         with restored.database.reading() as session:
             assert get_answer(session, answer["id"]) == answer
