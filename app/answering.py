@@ -11,6 +11,7 @@ from app.db.session import Database
 from app.db.tables import new_id
 from app.qa.curating import Curated, find_curated
 from app.searching import Found, FoundPassage, LiveIndex, find_passages
+from app.stopwatch import Stopwatch, TimedGenerator
 from generator.answering import stream_answer
 from generator.answers import Answer, AnswerConfig, AnswerOrigin, AnswerPart, AnswerSentence, Citation
 from generator.curation import curated_answer
@@ -99,7 +100,7 @@ class Answerer:
         Raises:
             ProductUnknown: Before the first event.
         """
-        began = time.perf_counter()
+        began, watch = time.perf_counter(), Stopwatch()
         searched = f"{conversation[-1].question} {question}" if conversation else question
         found = find_passages(
             self._database,
@@ -120,7 +121,8 @@ class Answerer:
         yield Event(name="search_results", data={"hits": [asdict(hit) for hit in found.hits]})
         first_at, last = None, None
         by_passage = {hit.passage_id: hit for hit in evidence}
-        for part in self._parts(question, conversation, found, curated):
+        parts = self._parts(question, conversation, found, curated, watch)
+        for part in watch.time_items("write", parts):
             if isinstance(part, AnswerPart):
                 first_at = first_at or time.perf_counter()
                 yield Event(
@@ -140,6 +142,7 @@ class Answerer:
             "first_sentence": _milliseconds(began, first_at or ended),
             "generation": _milliseconds(searched_at, ended),
             "total": _milliseconds(began, ended),
+            **_stages(found, watch),
         }
         asked = {
             "products": list(found.products),
@@ -164,14 +167,19 @@ class Answerer:
         yield Event(name="final_answer", data=response)
 
     def _parts(
-        self, question: str, conversation: Sequence[Turn], found: Found, curated: Curated | None
+        self,
+        question: str,
+        conversation: Sequence[Turn],
+        found: Found,
+        curated: Curated | None,
+        watch: Stopwatch,
     ) -> Iterator[AnswerPart | Answer]:
         """The sentences of an answer and then the whole: a pair's own words, or the generator's."""
         if curated is None:
             yield from stream_answer(
                 question,
                 [as_evidence(hit) for hit in found.hits],
-                self._generator,
+                TimedGenerator(self._generator, watch),
                 self._config,
                 conversation=[message for turn in conversation for message in _as_messages(turn)],
                 subjects=found.subjects,
@@ -235,6 +243,16 @@ def _as_messages(turn: Turn) -> list[Message]:
 
 def _milliseconds(begin: float, end: float) -> float:
     return round((end - begin) * 1000, 1)
+
+
+def _stages(found: Found, watch: Stopwatch) -> dict[str, float]:
+    """Milliseconds of the stages within ``search`` and ``generation``, without what readers were slow in."""
+    inner = {name: found.seconds[name] for name in ("encode", "rerank") if name in found.seconds}
+    generate = watch.seconds.get("generate")
+    inner["check"] = watch.seconds["write"] - (generate or 0.0)
+    if generate is not None:
+        inner["generate"] = generate
+    return {name: _milliseconds(0.0, spent) for name, spent in inner.items()}
 
 
 def _sentence_json(sentence: AnswerSentence) -> dict[str, Any]:

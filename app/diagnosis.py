@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 
-from sqlalchemy import func, select
-
 from app.catalogue import CATALOGUE
 from app.db.deletions import DeletionView, Place, list_deletions, reopen
+from app.db.document_views import count_states
 from app.db.documents import State
 from app.db.indexes import corpus_sha256, live_index
-from app.db.tables import Document, DocumentVersion
 from app.deletion.purging import look
 from app.job_records import EndedJobs
 from app.model_folders import open_model
@@ -119,18 +117,12 @@ def _model(settings: Settings, role: str, reference: str) -> Finding:
 
 def _documents(services: Services) -> Finding:
     with services.database.reading() as session:
-        rows = session.execute(
-            select(DocumentVersion.state, func.count())
-            .join(Document, Document.id == DocumentVersion.document_id)
-            .where(Document.deleted_at.is_(None))
-            .group_by(DocumentVersion.state)
-        ).all()
-    counts = {row[0]: row[1] for row in rows}
-    failed = counts.get(State.FAILED, 0)
+        counts = count_states(session)
+    failed = counts[State.FAILED]
     return Finding(
         level=Level.NOTE if failed else Level.FINE,
         subject="documents",
-        found=", ".join(f"{counts.get(state, 0)} {state.value}" for state in State),
+        found=", ".join(f"{count} {state.value}" for state, count in counts.items()),
         mend="GET /v1/documents shows the error of each failed one" if failed else "",
     )
 

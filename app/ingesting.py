@@ -1,5 +1,6 @@
 """From uploaded bytes to stored passages and cached embeddings."""
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -51,6 +52,16 @@ class UploadTooLarge(Exception):
         )
 
 
+class DiskFull(Exception):
+    """There is no space for a file."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"the disk of {folder} is full and nothing was stored; free some space, docs/operations.md tells "
+            "what may be deleted"
+        )
+
+
 def accept_upload(
     database: Database,
     settings: Settings,
@@ -80,6 +91,7 @@ def accept_upload(
         AddressTaken: If a document that the uploader may not see has the address.
         UploadTooLarge: Over ``max_upload_bytes``.
         IngestError: EmptyFile or UnsupportedType, with the file's name; nothing is stored.
+        DiskFull: If there is no space for it.
     """
     if len(data) > settings.max_upload_bytes:
         raise UploadTooLarge(name, settings.max_upload_bytes)
@@ -128,8 +140,10 @@ def _store_bytes(blobs: Path, data: bytes) -> str:
             file.flush()
             os.fsync(file.fileno())
             Path(file.name).rename(path)
-        except OSError:
+        except OSError as error:
             Path(file.name).unlink(missing_ok=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFull(blobs) from error
             raise
     return digest
 

@@ -31,13 +31,14 @@ from app.jobs import (
     PROMOTION,
     QUEUES,
     RELEASE,
+    REQUEST,
     SYNC,
     TUNE_RETRIEVER,
     WORKFLOWS_VERSION,
     open_client,
 )
 from app.model_workflows import GateOptions, make_release, promote_release, tune_encoder
-from app.observability import logger
+from app.observability import adopt_logger, bound, logger
 from app.sync_workflow import sync_source
 from app.wiring import Services
 from app.workflows import Run, build_pairs, ingest_versions
@@ -107,6 +108,7 @@ class JobEngine:
             "enable_otlp": False,
         }
         DBOS(config=config)
+        adopt_logger("dbos")
         self._register()
         DBOS.launch()
         self._watch = JobWatch(
@@ -159,7 +161,8 @@ class JobEngine:
     @contextlib.contextmanager
     def _run(self) -> Iterator[Run]:
         """A run of the calling workflow; after a restart, recorded results stand for the steps that ended."""
-        with self._runs.begin(str(DBOS.workflow_id)) as begun:
+        job_id = str(DBOS.workflow_id)
+        with self._telling(job_id), self._runs.begin(job_id) as begun:
             yield Run(
                 services=self._services,
                 job_id=begun.job_id,
@@ -167,6 +170,20 @@ class JobEngine:
                 is_stopping=begun.is_stopping,
                 jobs=EndedJobs(self._services),
             )
+
+    @contextlib.contextmanager
+    def _telling(self, job_id: str) -> Iterator[None]:
+        """Log how a job goes; all that it logs bears its id, and that of the request that started it."""
+        assert self._client is not None  # since the start
+        (job,) = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
+        with bound(request_id=(job.attributes or {}).get(REQUEST), job_id=job_id, kind=job.name):
+            logger().info("job_begun")
+            try:
+                yield
+            except Exception as error:
+                logger().error("job_failed", exc_info=error)
+                raise
+            logger().info("job_ended")
 
     def _running_workers(self) -> set[str]:
         assert self._client is not None  # since the start

@@ -1,24 +1,23 @@
 """The runs of jobs that are under way in this process: their steps, retries, log lines, and how they stop."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-import structlog
-
 from app.db.jobs import KEPT_LINES, LogLine, add_log, begin_step
 from app.db.session import Database
 from app.failures import is_temporary, retry_temporary
-from app.observability import kept_lines, logger
+from app.observability import bound, kept_lines, logger
 from app.workflows import Stopping
 
 T = TypeVar("T")
 
 LONGEST_FIELD = 200  # characters of a kept line's text fields
-_OWN_FIELDS = {"timestamp", "level", "event", "job_id"}  # have columns of their own
+_OWN_FIELDS = {"timestamp", "level", "event", "job_id", "kind", "request_id"}  # the job or a column says it
 
 
 class StepFailed(Exception):
@@ -60,18 +59,21 @@ class JobRun:
             Stopping: If the run is to end.
             StepFailed: If the failure is permanent or does not pass.
         """
-        with (
-            self._steps.counted(),
-            kept_lines(self._keep),
-            structlog.contextvars.bound_contextvars(job_id=self.job_id, step=name),
-        ):
-            try:
-                return retry_temporary(lambda: self._begin(name, work), pause=self._pause, failed=_tell_retry)
-            except Exception as error:
-                logger().error("step_failed", reason=type(error).__name__, temporary=is_temporary(error))
-                raise StepFailed(str(error) or type(error).__name__) from error
-            finally:
-                self.flush()
+        with self._steps.counted(), bound(job_id=self.job_id, step=name):
+            began = time.perf_counter()
+            with kept_lines(self._keep):
+                result = self._try(name, work)
+            logger().info("step_ended", seconds=round(time.perf_counter() - began, 3))
+            return result
+
+    def _try(self, name: str, work: Callable[[], T]) -> T:
+        try:
+            return retry_temporary(lambda: self._begin(name, work), pause=self._pause, failed=_tell_retry)
+        except Exception as error:
+            logger().error("step_failed", reason=type(error).__name__, temporary=is_temporary(error))
+            raise StepFailed(str(error) or type(error).__name__) from error
+        finally:
+            self.flush()
 
     def _begin(self, name: str, work: Callable[[], T]) -> T:
         self._check()

@@ -4,18 +4,20 @@ Any process can do that, by way of the tables of dbos, which only this module an
 engine runs the work. A workflow is a list of steps whose results are recorded.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from dbos import DBOS, DBOSClient, WorkflowStatus, error
+from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus, error
 
 from app.db.jobs import Progress, get_log, get_progress
 from app.db.session import migration_lock
 from app.db.tables import new_id
 from app.job_views import JobDetails, JobEnded, JobState, JobUnderWay, StepView, job_details, moment
 from app.model_workflows import GateOptions
+from app.observability import current_request_id, logger
 from app.settings import Settings
 from app.wiring import JobNotFound, JobView, Services
 from app.workflows import Versions
@@ -47,7 +49,9 @@ _STATUSES: dict[JobState, Sequence[str]] = {
     "failed": ENDED_BADLY,
     "dismissed": ENDED_BADLY,
 }
-_DISMISSED = "dismissed"  # an attribute of a workflow
+REQUEST = "request_id"  # attribute of a workflow: the request that started it
+_DISMISSED = "dismissed"  # another
+_COUNTED: Sequence[JobState] = ("waiting", "running", "failed")
 
 
 class JobQueue:
@@ -91,17 +95,14 @@ class JobQueue:
             source_id: The source.
             job_id: Id of the job, if there is none of this id yet; a new one if None.
         """
-        handle: Any = self._client.enqueue(
-            {
-                "workflow_name": SYNC,
-                "queue_name": QUEUES[SYNC],
-                "workflow_id": job_id or new_id("job"),
-                "deduplication_id": source_id,
-                "duplication_policy": "return-existing",
-            },
-            source_id,
-        )
-        return str(handle.get_workflow_id())
+        options = _options(SYNC, job_id or new_id("job"))
+        options["deduplication_id"] = source_id
+        options["duplication_policy"] = "return-existing"
+        handle: Any = self._client.enqueue(options, source_id)
+        started = str(handle.get_workflow_id())
+        if started == options["workflow_id"]:
+            logger().info("job_started", job_id=started, kind=SYNC)
+        return started
 
     def make_release(self, *, encoder: str | None, generator: str | None, note: str) -> str:
         """Start recording a candidate with an index of its own; the job's id."""
@@ -113,9 +114,8 @@ class JobQueue:
 
     def _enqueue(self, kind: str, *arguments: object, job_id: str | None = None) -> str:
         job_id = job_id or new_id("job")
-        self._client.enqueue(
-            {"workflow_name": kind, "queue_name": QUEUES[kind], "workflow_id": job_id}, *arguments
-        )
+        self._client.enqueue(_options(kind, job_id), *arguments)
+        logger().info("job_started", job_id=job_id, kind=kind)
         return job_id
 
     def get(self, job_id: str) -> JobView:
@@ -241,6 +241,14 @@ class JobQueue:
         self._client.update_workflow_attributes(job_id, {_DISMISSED: True}, merge=True)
         return self.get(job_id)
 
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How many jobs there are by kind and state: waiting, running, and failed ones not dismissed."""
+        statuses = [status for state in _COUNTED for status in _STATUSES[state]]
+        found = self._client.list_workflows(status=statuses, load_input=False, load_output=False)
+        counted = Counter((workflow.name, _state(workflow)) for workflow in found)
+        kinds = {*QUEUES, *(kind for kind, _ in counted)}
+        return {(kind, state): counted[kind, state] for kind in kinds for state in _COUNTED}
+
     def _views(self, workflows: Sequence[WorkflowStatus]) -> list[JobView]:
         with self._database.reading() as session:
             progress = get_progress(session, [workflow.workflow_id for workflow in workflows])
@@ -258,6 +266,17 @@ def open_client(settings: Settings) -> DBOSClient:
         application_name=APPLICATION,
         retry_connection_errors=False,
     )
+
+
+def _options(kind: str, job_id: str) -> EnqueueOptions:
+    """How a job is handed over: with the id of the request that this thread works for."""
+    request_id = current_request_id()
+    return {
+        "workflow_name": kind,
+        "queue_name": QUEUES[kind],
+        "workflow_id": job_id,
+        "attributes": {} if request_id is None else {REQUEST: request_id},
+    }
 
 
 def _state(workflow: WorkflowStatus) -> JobState:

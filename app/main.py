@@ -17,6 +17,7 @@ from app.api import (
     health,
     jobs,
     keys,
+    metrics,
     pairs,
     products,
     reader,
@@ -37,6 +38,8 @@ from app.observability import logger
 from app.scheduling import Scheduler, check_index_schedule
 from app.settings import Settings
 from app.wiring import Services, build_services
+
+WARM_UP_SECONDS = 5.0  # between two attempts to load models that are missing
 
 DESCRIPTION = (
     "Answers questions from an organisation's own documents. Every sentence of an answer carries a "
@@ -59,6 +62,7 @@ ROUTES = (
     sources,
     keys,
     health,
+    metrics,
     reader,
 )
 
@@ -84,10 +88,15 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
         app.state.services, app.state.jobs = services, queue
         scheduler = Scheduler(services, queue)
         scheduler.start()
-        warming = threading.Thread(target=_warm_up, args=(services,), name="warm-up")
+        state = metrics.StateCollector(services, queue)
+        services.metrics.registry.register(state)
+        ended = threading.Event()
+        warming = threading.Thread(target=_warm_up, args=(services, ended), name="warm-up")
         warming.start()
         yield
+        ended.set()
         await run_in_threadpool(warming.join)  # a thread that loads a model must not outlive the process
+        state.close()
         await run_in_threadpool(scheduler.stop)
         await run_in_threadpool(queue.close)
         if settings.serve_jobs:
@@ -112,10 +121,17 @@ def _add_layers(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(SecurityHeaders)
 
 
-def _warm_up(services: Services) -> None:
-    """Load what the first question needs; what is missing is told by ``/readyz`` and ``footnote doctor``."""
-    try:
-        services.warm_up()
-        logger().info("warm")
-    except Exception as error:  # noqa: BLE001 - a server without models still takes uploads and explains itself
-        logger().error("warm_up_failed", reason=str(error))
+def _warm_up(services: Services, ended: threading.Event) -> None:
+    """Load what the first question needs, again until it is there; ``/readyz`` tells what is missing."""
+    told = ""
+    while not ended.is_set():
+        try:
+            services.warm_up()
+        except Exception as error:  # noqa: BLE001 - a server without models still takes uploads and explains itself
+            if str(error) != told:
+                told = str(error)
+                logger().error("warm_up_failed", reason=told)
+            ended.wait(WARM_UP_SECONDS)
+        else:
+            logger().info("warm")
+            return

@@ -71,7 +71,7 @@ class Scheduler:
             try:
                 self.run_due(datetime.now(UTC))
             except Exception as error:  # noqa: BLE001 - the database may be away; the next look comes soon
-                logger().error("schedules_failed", reason=str(error))
+                logger().error("schedules_failed", exc_info=error)
             self._stopping.wait(POLLING_SECONDS)
 
     def run_due(self, now: datetime) -> list[str]:

@@ -9,7 +9,9 @@ from app.db.pairs import pairs_of_products
 from app.db.passages import PassageView, get_passages
 from app.db.products import find_product, product_names
 from app.db.session import Database
+from app.stopwatch import Stopwatch
 from ingest.passages import contextual_text
+from retriever.arrays import Vectors
 from retriever.encoder import Encoder
 from retriever.errors import EncoderMismatch
 from retriever.index import Index
@@ -87,6 +89,8 @@ class Found:
         subjects: Name of the product that every hit is about, if there is one.
         hits: Best first.
         questions: The QA pairs whose questions are nearest, best first, however near they are.
+        seconds: Time that it took to ``encode`` the question, to ``rerank`` hits if there is a reranker, and
+            for all else (``search``).
     """
 
     index_version: str
@@ -96,6 +100,7 @@ class Found:
     subjects: tuple[str, ...]
     hits: tuple[FoundPassage, ...]
     questions: tuple[QuestionMatch, ...]
+    seconds: Mapping[str, float]
 
 
 def find_passages(
@@ -130,17 +135,24 @@ def find_passages(
     Raises:
         ProductUnknown: Names the products that there are, of those that the asker may see.
     """
-    with database.reading() as session:
-        names = product_names(session)
-    if allowed_products is not None:
-        names = {one: known for one, known in names.items() if one in allowed_products}
-        products = [known[0] for known in names.values()] if products is None else products
-    found_k = k if reranker is None else max(k, reranker.config.passages)
-    result = search_live(live, encoder, question, k=found_k, products=products, names=names, config=config)
+    watch = Stopwatch()
+    with watch.time("encode"):
+        query = encoder.encode_queries([question])
+    with watch.time("search"):
+        with database.reading() as session:
+            names = product_names(session)
+        if allowed_products is not None:
+            names = {one: known for one, known in names.items() if one in allowed_products}
+            products = [known[0] for known in names.values()] if products is None else products
+        found_k = k if reranker is None else max(k, reranker.config.passages)
+        result = search_live(
+            live, encoder, question, k=found_k, products=products, names=names, config=config, query=query
+        )
     if reranker is not None:
-        result = replace(result, hits=rerank_hits(database, reranker, question, result.hits)[:k])
+        with watch.time("rerank"):
+            result = replace(result, hits=rerank_hits(database, reranker, question, result.hits)[:k])
     hits = result.hits
-    with database.reading() as session:
+    with watch.time("search"), database.reading() as session:
         shown = get_passages(session, [hit.passage_id for hit in hits])
         questions = _allowed_questions(session, result.questions, allowed_products)
     views = _allowed_views(shown, allowed_products)
@@ -179,6 +191,7 @@ def find_passages(
         subjects=subjects,
         hits=found,
         questions=questions,
+        seconds=watch.seconds,
     )
 
 
@@ -226,6 +239,7 @@ def search_live(
     products: Sequence[str] | None,
     names: Mapping[str, Sequence[str]],
     config: SearchConfig,
+    query: Vectors | None = None,
 ) -> SearchResult:
     """The search itself, without reading texts from the database; evaluations measure this.
 
@@ -238,6 +252,7 @@ def search_live(
             question is about before others.
         names: Name and aliases of every product, the name first, by its id.
         config: How to search.
+        query: (1, dimension), the question's vector where the caller has it; None to encode it.
 
     Raises:
         ProductUnknown: Names the products that there are.
@@ -256,6 +271,7 @@ def search_live(
         hidden_documents=live.hidden_documents,
         hidden_pairs=live.hidden_pairs,
         products=None if products is None else _product_ids(names, products),
+        query=query,
         detector=ProductDetector(live.index.products, names) if config.product_weight else None,
     )
 

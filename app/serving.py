@@ -4,6 +4,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+from sqlalchemy.exc import OperationalError
+
 from app.bundles import Bundle, Lineup, release_lineup, settings_lineup
 from app.db.documents import deleted_documents
 from app.db.pair_evidence import withdrawn_pairs
@@ -56,6 +58,7 @@ class Serving:
         self._opening = threading.Lock()
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
+        self.not_followed: str | None = None  # why the live release does not answer here; None if it does
 
     def lineup(self) -> Lineup:
         """Models and thresholds that answer now; loaded when they are first used.
@@ -167,7 +170,11 @@ class Serving:
             try:
                 if self._current is not None:
                     self.follow()
+                self.not_followed = None
+            except OperationalError as error:  # soon again: what waits for a database waits for seconds
+                logger().error("release_not_followed", reason=type(error).__name__)
             except Exception as error:  # noqa: BLE001 - what answers now goes on, and the next look may do
+                self.not_followed = str(error)
                 logger().error("release_not_followed", reason=str(error))
                 self._ended.wait(RETRY_SECONDS)
 

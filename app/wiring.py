@@ -13,7 +13,9 @@ from app.answering import Answerer, Event, Turn
 from app.bundles import Bundle
 from app.db.session import Database, migrate, open_engine
 from app.job_views import JobDetails, JobState
+from app.metrics import Metrics
 from app.models import Models
+from app.observability import logger
 from app.qa.gaps import Gap, find_gaps
 from app.search_log import SearchLog
 from app.searching import Found, LiveIndex, find_passages
@@ -113,6 +115,10 @@ class Jobs(Protocol):
         """Take note of a failed job; raises `JobNotFound`, `JobUnderWay` or `JobEnded`."""
         ...
 
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """How many jobs there are by kind and state: waiting, running, and failed."""
+        ...
+
 
 class Services:
     """What routes, jobs and commands work with. Safe to share between threads.
@@ -128,6 +134,8 @@ class Services:
         self.database = Database(engine)
         self.search_log = SearchLog(self.database, kept=timedelta(days=settings.kept_searches_days))
         self.serving = Serving(settings, self.database, models)
+        self.metrics = Metrics()
+        self._not_warm: str | None = None
         self._asking = threading.BoundedSemaphore(settings.waiting_answers)
 
     @property
@@ -178,7 +186,7 @@ class Services:
         """The passages that fit a question best; see `app.searching.find_passages`."""
         bundle = self.bundle()
         models = bundle.lineup.models
-        return find_passages(
+        found = find_passages(
             self.database,
             bundle.live,
             models.encoder,
@@ -189,6 +197,9 @@ class Services:
             config=models.search_config,
             reranker=models.reranker,
         )
+        self.metrics.observe_stages(found.seconds)
+        logger().info("searched", index=found.index_version, hits=len(found.hits), **_rounded(found.seconds))
+        return found
 
     def stream_answer(
         self,
@@ -204,30 +215,55 @@ class Services:
             Busy: At the first event, if too many questions are waiting already.
         """
         if not self._asking.acquire(blocking=False):
+            self.metrics.count_turned_away()
             raise Busy(self.settings.waiting_answers)
         try:
-            bundle = self.bundle()
-            models, thresholds = bundle.lineup.models, bundle.lineup.thresholds
-            answerer = Answerer(
-                self.database,
-                models.encoder,
-                models.generator,
-                search=models.search_config,
-                passages=thresholds.evidence_passages,
-                curated_similarity=thresholds.curated_similarity,
-                config=thresholds.answer,
-                reranker=models.reranker,
-                release=bundle.lineup.release,
-            )
-            yield from answerer.stream(
-                bundle.live,
-                question,
-                products=products,
-                allowed_products=allowed_products,
-                conversation=conversation,
-            )
+            with self.metrics.answering():
+                yield from self._stream_answer(question, products, allowed_products, conversation)
         finally:
             self._asking.release()
+
+    def _stream_answer(
+        self,
+        question: str,
+        products: Sequence[str] | None,
+        allowed_products: Collection[str] | None,
+        conversation: Sequence[Turn],
+    ) -> Iterator[Event]:
+        bundle = self.bundle()
+        models, thresholds = bundle.lineup.models, bundle.lineup.thresholds
+        answerer = Answerer(
+            self.database,
+            models.encoder,
+            models.generator,
+            search=models.search_config,
+            passages=thresholds.evidence_passages,
+            curated_similarity=thresholds.curated_similarity,
+            config=thresholds.answer,
+            reranker=models.reranker,
+            release=bundle.lineup.release,
+        )
+        events = answerer.stream(
+            bundle.live,
+            question,
+            products=products,
+            allowed_products=allowed_products,
+            conversation=conversation,
+        )
+        for event in events:
+            if event.name == "final_answer":
+                self._record_answer(event.data)
+            yield event
+
+    def _record_answer(self, answer: Mapping[str, Any]) -> None:
+        """Count an answer and its stages, and log it without any of its words."""
+        spent = {name: milliseconds / 1000 for name, milliseconds in answer["timings_ms"].items()}
+        inner = ("encode", "rerank", "generate", "check")
+        stages = {name: spent[name] for name in inner if name in spent}
+        stages["search"] = spent["search"] - sum(stages.get(name, 0.0) for name in ("encode", "rerank"))
+        self.metrics.observe_stages(stages)
+        self.metrics.count_answer(status=answer["status"], origin=answer["origin"])
+        logger().info("answered", answer=answer["id"], status=answer["status"], **_rounded(stages))
 
     def ask(
         self,
@@ -254,21 +290,40 @@ class Services:
         )
 
     def warm_up(self) -> None:
-        """Load the models and open the live index, if there is one."""
-        self.serving.lineup().models.load()
-        with contextlib.suppress(NotReady):
-            self.live_index()
+        """Load the models and open the live index, if there is one; `check_ready` tells what failed."""
+        try:
+            self.serving.lineup().models.load()
+            with contextlib.suppress(NotReady):
+                self.live_index()
+        except Exception as error:
+            self._not_warm = str(error)
+            raise
+        self._not_warm = None
 
-    @property
-    def models_are_loaded(self) -> bool:
-        """Whether both models are in memory."""
-        return self.serving.lineup().models.are_loaded
+    def check_ready(self) -> Bundle:
+        """What answers now, without loading a model for it.
+
+        Raises:
+            NotReady: If models are not in memory, no index is live, or another release should answer.
+            OperationalError: If the database does not answer.
+        """
+        if self.serving.not_followed is not None:
+            raise NotReady(f"the live release can't be loaded: {self.serving.not_followed}")
+        if not self.serving.lineup().models.are_loaded:
+            loading = "the models are being loaded; if this lasts, run: footnote doctor"
+            raise NotReady(self._not_warm or loading)
+        return self.bundle()
 
     def close(self) -> None:
         """End the watching, write what is left of the search log, give back the database's connections."""
         self.serving.close()
         self.search_log.close()
         self.database.close()
+
+
+def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Stages as fields of a log line."""
+    return {f"{stage}_ms": round(spent * 1000, 1) for stage, spent in seconds.items()}
 
 
 def build_services(settings: Settings, models: Models | None = None) -> Services:

@@ -89,6 +89,7 @@ RULES: Mapping[str, Rule] = {  # docs/access.md says the same to people, and a t
     "GET /v1/training-runs": ADMINISTER,
     "POST /v1/training-runs": ADMINISTER,
     "GET /v1/training-runs/{run_id}": ADMINISTER,
+    "GET /metrics": ADMINISTER,
     "POST /v1/api-keys": ADMINISTER,
     "GET /v1/api-keys": ADMINISTER,
     "DELETE /v1/api-keys/{key_id}": ADMINISTER,

@@ -5,7 +5,6 @@ from pydantic import BaseModel
 
 from app.api.dependencies import UsesServices
 from app.api.problems import described
-from app.wiring import NotReady
 
 router = APIRouter(tags=["health"])
 
@@ -34,10 +33,8 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses=described(503))
 def readyz(services: UsesServices) -> Readiness:
-    """Questions are answered: models and an index are live."""
-    if not services.models_are_loaded:
-        raise NotReady("the models are being loaded; if this lasts, run: footnote doctor")
-    bundle = services.bundle()
+    """Questions are answered: the database is there, and models and index of the live release are loaded."""
+    bundle = services.check_ready()
     names = bundle.lineup.settings
     return Readiness(
         release=bundle.lineup.release,

@@ -1,20 +1,21 @@
-"""What every request goes through: a limit on its size, an id, and a line in the log."""
+"""What every request goes through: a limit on its size, an id, a line in the log, and the metrics."""
 
 import asyncio
+import re
 import time
 import uuid
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem
-from app.observability import logger
+from app.observability import bound, logger
 
 JSON_BYTES = 1_000_000
 UPLOADS = ("/v1/documents", "/v1/qa-pairs/import")
 FORM_OVERHEAD_BYTES = 100_000
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SILENT_SECONDS = (
     60.0  # longest wait for the next bytes of a body: a sender that stalls holds no place for ever
 )
@@ -68,7 +69,11 @@ class BodyLimit:
 
 
 class RequestLog:
-    """Gives each request an id, returns it as ``X-Request-ID``, and logs how the request went."""
+    """Gives each request an id, returns it as ``X-Request-ID``, logs how the request went and counts it.
+
+    A caller may send the id in the same header; one that is not well-formed is replaced. The path is logged
+    where a route has it: any other is whatever somebody typed.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -78,7 +83,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id, began, status = uuid.uuid4().hex[:16], time.perf_counter(), 0
+        request_id, began, status = _request_id(scope), time.perf_counter(), 0
 
         async def labelled(message: Message) -> None:
             nonlocal status
@@ -87,15 +92,32 @@ class RequestLog:
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with bound(request_id=request_id):
             try:
                 await self.app(scope, receive, labelled)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is a defect of ours
-                logger().error("request_failed", path=scope["path"], exc_info=error)
+                logger().error("request_failed", route=_route(scope), exc_info=error)
                 if not status:
                     detail = "the service failed on this request; its log says why, under X-Request-ID"
                     await problem(500, "defect", detail)(scope, receive, labelled)
-            milliseconds = round((time.perf_counter() - began) * 1000, 1)
-            logger().info(
-                "request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds
-            )
+            _record(scope, status, time.perf_counter() - began)
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex[:16]
+
+
+def _route(scope: Scope) -> str | None:
+    """The template of the path, or None where no route has it."""
+    return getattr(scope.get("route"), "path", None)
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    """Log and count a request that has ended."""
+    route, method = _route(scope), scope["method"]
+    path = None if route is None else scope["path"]
+    logger().info("request", method=method, path=path, status=status, ms=round(seconds * 1000, 1))
+    scope["app"].state.services.metrics.observe_request(
+        method=method, route=route, status=status, seconds=seconds
+    )

@@ -26,11 +26,13 @@ from app.db.pairs import PairNotFound
 from app.db.products import AliasTaken
 from app.db.releases import ReleaseNotFound, ReleaseRetired
 from app.db.searches import SearchNotFound
+from app.db.session import is_disk_full
 from app.db.sources import SourceNameTaken, SourceNotFound
 from app.db.training_runs import TrainingRunNotFound
-from app.ingesting import UploadTooLarge
+from app.ingesting import DiskFull, UploadTooLarge
 from app.job_views import JobEnded, JobUnderWay
 from app.models import ReleaseDamaged
+from app.observability import logger
 from app.releases import NothingToRollBack
 from app.searching import ProductUnknown
 from app.sources.errors import SourceInvalid
@@ -43,6 +45,7 @@ from retriever.errors import RetrieverError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:footnote:problem:"
+SERVERS_FAULT = 500  # from this status on, the log says what it was
 
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
     AnswerNotFound: (404, "answer-not-found"),
@@ -87,8 +90,10 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     OperationalError: (503, "database-unavailable"),
     InterfaceError: (503, "database-unavailable"),
     PoolTimeout: (503, "database-unavailable"),
+    DiskFull: (507, "disk-full"),
 }
-DETAILS = {  # where the error's own words are the database's
+DETAILS = {  # where the error's own words are the database's, or name folders of the server
+    "disk-full": "the server's disk is full and nothing was stored; its operator must free some space",
     "database-unavailable": "the database does not answer; try again, or run: footnote doctor",
     "invalid-request": "the database can't take a value of this request; check it for odd characters",
 }
@@ -170,7 +175,9 @@ def _known_error(_request: Request | None, error: Exception) -> JSONResponse:
     found = [STATUS[base] for base in type(error).__mro__ if base in STATUS]
     if not found:
         return problem(500, "defect", "the service failed on this request; its log says why")
-    status, kind = found[0]
+    status, kind = STATUS[DiskFull] if is_disk_full(error) else found[0]
+    if status >= SERVERS_FAULT:
+        logger().warning("request_not_served", problem=kind, exc_info=error)
     extra: dict[str, object] = {}
     if isinstance(error, ProductUnknown):
         extra["known_products"] = list(error.known)

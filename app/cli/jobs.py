@@ -25,16 +25,19 @@ COLUMNS = ("id", "kind", "state", "progress", "created", "error")
 
 
 def worker(json: AsJson = False) -> None:
-    """Run jobs until interrupted; what is under way goes on later or in another worker.
+    """Run jobs and schedules until interrupted; what is under way goes on later or in another worker.
 
     On PostgreSQL any number of workers run, on machines that share the home folder; on SQLite a server
     runs the jobs itself. --json prints the worker's name as JSON before it begins.
     """
     from app.job_engine import JobEngine  # noqa: PLC0415 - loads the parsers
+    from app.jobs import JobQueue  # noqa: PLC0415
     from app.models import fetch_models  # noqa: PLC0415
+    from app.scheduling import Scheduler, check_index_schedule  # noqa: PLC0415
     from app.wiring import build_services  # noqa: PLC0415
 
     settings, ended = load_settings(), threading.Event()
+    check_index_schedule(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
     with progress_bars() as progress:
@@ -43,11 +46,16 @@ def worker(json: AsJson = False) -> None:
     services.serving.watch()
     engine = JobEngine(services)
     engine.start()
+    queue = JobQueue(services)
+    scheduler = Scheduler(services, queue)
+    scheduler.start()
     if json:
         print_json({"worker": engine.name})
     else:
         out.print(f"Running jobs as {engine.name}; Ctrl-C ends", highlight=False)
     ended.wait()
+    scheduler.stop()
+    queue.close()
     engine.stop()
     services.close()
     end_at_once(0)

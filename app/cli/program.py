@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.catalogue import ModelUnavailable
 from app.cli import (
+    backups,
     deletions,
     documents,
     evaluation,
@@ -58,6 +59,8 @@ app.add_typer(operations.models, name="models")
 app.add_typer(jobs.jobs, name="jobs")
 app.command()(jobs.worker)
 app.add_typer(keys.keys, name="keys")
+app.command()(backups.backup)
+app.command()(backups.restore)
 app.command()(operations.doctor)
 
 
@@ -66,8 +69,8 @@ def main() -> None:
     expected = _expected_errors()
     calm_idle_threads()
     try:
-        serves = sys.argv[1:2] in (["serve"], ["worker"])
-        configure_logging(load_settings().log_level if serves else "warning")
+        is_service = sys.argv[1:2] in (["serve"], ["worker"])
+        configure_logging(load_settings().log_level if is_service else "warning")
         app()
     except KeyboardInterrupt:
         err.print("\ninterrupted; a job that was under way goes on at the next start", highlight=False)
@@ -79,6 +82,8 @@ def main() -> None:
 
 def _expected_errors() -> tuple[type[Exception], ...]:
     """What says for itself what is wrong and what to do; anything else is a defect."""
+    from app.backups import BackupDamaged, NotEmpty  # noqa: PLC0415
+    from app.database_copies import CopyFailed  # noqa: PLC0415
     from app.db.api_keys import KeyInvalid, KeyNotFound  # noqa: PLC0415
     from app.db.deletions import DeletionNotFound  # noqa: PLC0415
     from app.db.documents import DocumentNotFound  # noqa: PLC0415
@@ -134,6 +139,9 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         JobEnded,
         JobUnderWay,
         SQLAlchemyError,
+        BackupDamaged,
+        NotEmpty,
+        CopyFailed,
         SuiteInvalid,
         TrainingRunNotFound,
         ReleaseNotFound,

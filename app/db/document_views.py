@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from app.db.documents import DocumentNotFound
+from app.db.documents import DocumentNotFound, State
 from app.db.passages import LOOKUP_SIZE
 from app.db.tables import Document, DocumentVersion, NearDuplicate, Passage, Product
 
@@ -183,3 +183,15 @@ def document_texts(session: Session, ids: Sequence[str]) -> dict[str, str]:
         )
         texts.update((row.id, row.text or "") for row in rows)
     return texts
+
+
+def count_states(session: Session) -> dict[State, int]:
+    """How many versions of live documents there are in every state."""
+    rows = session.execute(
+        select(DocumentVersion.state, func.count())
+        .join(Document, Document.id == DocumentVersion.document_id)
+        .where(Document.deleted_at.is_(None))
+        .group_by(DocumentVersion.state)
+    ).all()
+    counts = {row[0]: row[1] for row in rows}
+    return {state: counts.get(state.value, 0) for state in State}

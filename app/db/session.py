@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg.errors
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -48,6 +49,15 @@ def _begin_immediately(connection: Connection) -> None:
     """A transaction that may write takes its lock at once: upgrading a read lock can fail on SQLite."""
     read_only = connection.get_execution_options().get("footnote_read_only", False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether the database could not write because its disk is full."""
+    cause = getattr(error, "orig", None)
+    return (
+        isinstance(cause, psycopg.errors.DiskFull)
+        or getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    )
 
 
 class Database:

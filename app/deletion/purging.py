@@ -101,7 +101,7 @@ def _remove(
             work()
         except _PASSING as error:
             notes[place] = f"{error}; the next index build tries again"
-            logger().error("place_not_purged", place=place.value, reason=str(error))
+            logger().error("place_not_purged", place=place.value, reason=type(error).__name__)
 
     def rewrite() -> None:
         freed = compact(settings.database) + compact(settings.jobs_database)

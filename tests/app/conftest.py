@@ -1,6 +1,7 @@
 """A server with the real models, on SQLite and on PostgreSQL."""
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 
 from app.cli.program import app
@@ -90,7 +92,19 @@ def own_models(
 
 
 @pytest.fixture
-def run(own_models: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
+def own_logging() -> Iterator[None]:
+    """A test may configure the logs of this process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()  # those of the test runner stay open
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def run(own_models: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs the command line in this home; its standard output, read as JSON if it was asked for."""
     environment = {
         "FOOTNOTE_HOME": str(own_models.home),
@@ -109,7 +123,11 @@ def run(own_models: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
             app(arguments, standalone_mode=False)
         return json.loads(written.getvalue()) if "--json" in arguments else written.getvalue()
 
-    return invoke
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)
+    )  # as `main` does
+    yield invoke
+    structlog.reset_defaults()
 
 
 @pytest.fixture

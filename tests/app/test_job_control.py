@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-import structlog
 from fastapi.testclient import TestClient
 
 import app.failures
@@ -35,7 +34,7 @@ def services(settings: Settings, models: Models) -> Iterator[Services]:
 
 
 @pytest.fixture
-def queue(services: Services) -> Iterator[JobQueue]:
+def queue(services: Services, own_logging: None) -> Iterator[JobQueue]:
     """Of a running engine."""
     configure_logging("error")
     engine = JobEngine(services)
@@ -43,7 +42,6 @@ def queue(services: Services) -> Iterator[JobQueue]:
     with closing(JobQueue(services)) as queue:
         yield queue
     engine.stop()
-    structlog.reset_defaults()
 
 
 def script(monkeypatch: pytest.MonkeyPatch, kind: str, work: Callable[[Run], dict[str, Any]]) -> None:
@@ -166,7 +164,9 @@ def test_a_failed_job_is_listed_first_until_somebody_acts(
     assert [job.id for job in queue.recent(limit=1)] == [failed]
     assert [job.id for job in queue.recent(limit=5, state="succeeded")] == [newer]
     assert queue.recent(limit=5, kind="qa") == []
+    assert {key: count for key, count in queue.counts().items() if count} == {("ingest", "failed"): 1}
     assert queue.dismiss(failed).state == "dismissed"
+    assert not any(queue.counts().values())
     assert [job.id for job in queue.recent(limit=5)] == [newer, failed]
     assert queue.recent(limit=5, state="failed") == []
     assert [job.id for job in queue.recent(limit=5, state="dismissed")] == [failed]

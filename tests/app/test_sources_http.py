@@ -1,11 +1,9 @@
 """``/v1/sources`` and ``footnote sources``, with the real jobs."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from fastapi.testclient import TestClient
 
 from app.observability import configure_logging
@@ -14,10 +12,8 @@ from tests.app.syncing import write
 
 
 @pytest.fixture(autouse=True)
-def logs_on_standard_error() -> Iterator[None]:
+def logs_on_standard_error(own_logging: None) -> None:
     configure_logging("warning")
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

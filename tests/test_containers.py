@@ -1,0 +1,87 @@
+"""The container files, without a container engine: linted, and true to the settings and the locks."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from app.settings import PREFIX, Settings
+
+DOCKER = Path(__file__).resolve().parents[1] / "docker"
+ROOT = DOCKER.parent
+
+
+def compose() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    return read
+
+
+def test_the_linter_finds_nothing() -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    command = [str(linter), "--failure-threshold=style", str(DOCKER / "Dockerfile")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_every_service_starts_again_and_says_how_it_is() -> None:
+    services = compose()["services"]
+    assert set(services) == {"server", "worker", "database"}
+    for service in services.values():
+        assert service["restart"] == "unless-stopped"
+    assert services["server"]["depends_on"]["database"]["condition"] == "service_healthy"
+    assert services["worker"]["depends_on"]["server"]["condition"] == "service_healthy"
+    assert services["database"]["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
+    assert "HEALTHCHECK" in (DOCKER / "Dockerfile").read_text()
+
+
+def test_what_must_last_lies_in_volumes_that_are_declared() -> None:
+    written = compose()
+    mounts = {
+        tuple(volume.split(":")) for service in written["services"].values() for volume in service["volumes"]
+    }
+    home = re.findall(rf"{PREFIX}HOME=(\S+)", (DOCKER / "Dockerfile").read_text())
+    assert set(home) == {"/var/lib/footnote"}
+    assert mounts == {("home", "/var/lib/footnote"), ("database", "/var/lib/postgresql/data")}
+    assert set(written["volumes"]) == {name for name, _ in mounts}
+
+
+def test_no_secret_is_written_down_and_git_does_not_know_the_file_that_has_them() -> None:
+    example = dict(
+        line.split("=", 1)
+        for line in (DOCKER / "example.env").read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+    assert example["POSTGRES_PASSWORD"] == ""
+    for service in compose()["services"].values():
+        for name, value in service["environment"].items():
+            if "PASSWORD" in name or "URL" in name:
+                assert "${POSTGRES_PASSWORD:?" in value
+    assert "/docker/.env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_only_settings_that_there_are_occur() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for path in ("Dockerfile", "compose.yaml"):
+        used = set(re.findall(rf"\b{PREFIX}[A-Z_]+\b", (DOCKER / path).read_text()))
+        assert used
+        assert used <= known
+    given = re.findall(rf"^({PREFIX}\w+)=", (DOCKER / "example.env").read_text(), re.MULTILINE)
+    assert set(given) <= known
+
+
+def test_the_image_is_built_from_all_the_code() -> None:
+    copied = set(re.findall(r"^COPY (\w+) \1$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE))
+    configured = (ROOT / "pyproject.toml").read_text()
+    packages = re.search(r"^include = \[(.*)\]", configured, re.MULTILINE)
+    assert packages is not None
+    assert copied == {name.strip(' "*') for name in packages[1].split(",")} | {"alembic"}
+    seen = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+    assert {line[1:] for line in seen if line.startswith("!")} >= copied
+
+
+def test_the_image_runs_as_nobody_special() -> None:
+    users = re.findall(r"^USER (\S+)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    assert users == ["10001"]
