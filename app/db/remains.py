@@ -52,7 +52,8 @@ class Sought:
 def seek(session: Session, deletions: Iterable[DeletionView]) -> Sought:
     """What to look for to find anything of these deletions' documents.
 
-    An address that another document has by now is not looked for.
+    An address that another document has by now is not looked for, nor a pair that was restored from an export
+    and rests on another document.
     """
     sought = Sought()
     for deletion in deletions:
@@ -62,6 +63,14 @@ def seek(session: Session, deletions: Iterable[DeletionView]) -> Sought:
                 getattr(sought, kind)[value].append(deletion.id)
     for uri in session.scalars(select(Document.uri).where(Document.deleted_at.is_(None))):
         sought.names.pop(name_sha256(uri), None)
+    on_live = (
+        select(QAEvidence.pair_id)
+        .join(Document, Document.id == QAEvidence.document_id)
+        .where(Document.deleted_at.is_(None))
+    )
+    for pairs in _parts(sought.pairs):
+        for pair_id in session.scalars(on_live.where(QAEvidence.pair_id.in_(pairs))):
+            sought.pairs.pop(pair_id, None)
     return sought
 
 
