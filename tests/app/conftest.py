@@ -27,6 +27,29 @@ Upload = Callable[..., dict[str, Any]]
 Run = Callable[..., Any]
 
 READY_SECONDS = 120
+SLOW_ON_POSTGRES = {  # models and files take their time, and SQLite holds the same in every run
+    "test_answer_evaluations",
+    "test_backups",
+    "test_building",
+    "test_evaluations",
+    "test_learning",
+    "test_learning_answers",
+    "test_logs",
+    "test_metrics",
+    "test_outages",
+    "test_reranker",
+    "test_sources",
+    "test_sources_http",
+    "test_whole_syncs",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the dearest tests on PostgreSQL to ``make test-all``."""
+    for item in items:
+        if item.get_closest_marker("postgres") and item.path.stem in SLOW_ON_POSTGRES:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
