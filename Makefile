@@ -35,7 +35,7 @@ serve: setup ## serve what was ingested so far
 	@$(BIN)/footnote serve
 
 .PHONY: test
-test: check ## run all checks and the tests (under 15 minutes)
+test: check ## run all checks and the tests (half an hour on two cores)
 	@$(BIN)/python -m pytest $(WORKERS)
 
 .PHONY: test-all

@@ -176,7 +176,9 @@ def _known_error(_request: Request | None, error: Exception) -> JSONResponse:
     if not found:
         return problem(500, "defect", "the service failed on this request; its log says why")
     status, kind = STATUS[DiskFull] if is_disk_full(error) else found[0]
-    if status >= SERVERS_FAULT:
+    if status >= SERVERS_FAULT and not isinstance(
+        error, NotReady | Busy
+    ):  # these say of themselves what to do
         logger().warning("request_not_served", problem=kind, exc_info=error)
     extra: dict[str, object] = {}
     if isinstance(error, ProductUnknown):
