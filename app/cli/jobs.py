@@ -21,7 +21,6 @@ T = TypeVar("T")
 jobs = typer.Typer(help="Work in the background.", no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-COLUMNS = ("id", "kind", "state", "progress", "created", "error")
 
 
 def worker(json: AsJson = False) -> None:
@@ -70,9 +69,16 @@ def _with_queue(use: Callable[["Jobs"], T]) -> T:
         return use(queue)
 
 
-def _row(job: "JobView") -> tuple[object, ...]:
+def _print_job(job: "JobView") -> None:
+    """On a line, so that a narrow terminal does not cut its id."""
     progress = f"{job.stage} {job.done}/{job.total}"
-    return (job.id, job.kind, job.state, progress, job.created_at, job.error or "")
+    out.print(
+        f"{job.id}  {job.created_at:%Y-%m-%d %H:%M}  {job.kind} {job.state}, {progress}"
+        + (f": {job.error}" if job.error else ""),
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @jobs.command("list")
@@ -87,7 +93,8 @@ def list_jobs(
     if json:
         print_json([asdict(job) for job in found])
     else:
-        print_table("Jobs", COLUMNS, [_row(job) for job in found])
+        for job in found:
+            _print_job(job)
 
 
 @jobs.command("show")
@@ -131,4 +138,4 @@ def _act(act: Callable[["Jobs"], "JobView"], *, json: bool) -> None:
     if json:
         print_json(asdict(job))
     else:
-        print_table("Jobs", COLUMNS, [_row(job)])
+        _print_job(job)

@@ -241,6 +241,7 @@ def test_over_http_and_the_command_line(client: TestClient, upload: Upload, run:
     shown = run("jobs", "show", job_id, "--json")
     assert [step["name"] for step in shown["steps"]] == [step["name"] for step in body["steps"]]
     assert [job["id"] for job in run("jobs", "list", "--state", "succeeded", "--json")] == [job_id]
+    assert job_id in run("jobs", "list")
     with pytest.raises(JobEnded, match=job_id):
         run("jobs", "retry", job_id)
 
