@@ -102,9 +102,9 @@ def accept_upload(
     except IngestError as error:
         raise type(error)(f"{name!r}: {error}") from error
     digest = _store_bytes(settings.blobs_folder, data)
-    place = (
-        digest[:16] if allowed_products is None else f"{product}/{digest[:16]}"
-    )  # tells of no twin elsewhere
+    place = digest[:16]
+    if allowed_products is not None:  # the address must not tell of a twin in another product
+        place = f"{product}/{place}"
     upload = Upload(
         sha256=digest,
         size_bytes=len(data),

@@ -5,14 +5,14 @@ import binascii
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.access import Rule, find_rule
-from app.api.problems import as_problem, problem
+from app.api.problems import DATABASE_AWAY, as_problem, problem
 from app.api.rates import Rates
 from app.db.api_keys import (
     EVERYTHING,
@@ -94,7 +94,7 @@ class AccessControl:
         database: Database = scope["app"].state.services.database
         try:
             access = await run_in_threadpool(self._authenticate, database, _token(scope))
-        except OperationalError as error:
+        except DATABASE_AWAY as error:
             await as_problem(error)(scope, receive, send)
             return
         who = access.key_id if isinstance(access, Access) and access.key_id else _client(scope)

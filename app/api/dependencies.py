@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from app.wiring import Jobs, Services
+from app.job_views import Jobs
+from app.wiring import Services
 
 
 def _services(request: Request) -> Services:

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from app.api.dependencies import UsesServices
 from app.api.fields import NotBlank
 from app.api.problems import described
-from app.db.api_keys import KeyView, Role, create_key, list_keys, revoke_key
+from app.db.api_keys import Role, create_key, list_keys, revoke_key
 
 router = APIRouter(prefix="/v1/api-keys", tags=["api-keys"])
 
@@ -75,14 +75,14 @@ def create(request: KeyRequest, services: UsesServices) -> NewKeyResponse:
             expires_at=request.expires_at,
             now=datetime.now(UTC),
         )
-    return NewKeyResponse(**_response(issued.view).model_dump(), key=issued.token)
+    return NewKeyResponse(**KeyResponse.model_validate(issued.view).model_dump(), key=issued.token)
 
 
 @router.get("")
 def list_all(services: UsesServices) -> KeyList:
     """Every key, revoked and expired ones among them."""
     with services.database.reading() as session:
-        return KeyList(keys=[_response(view) for view in list_keys(session)])
+        return KeyList(keys=[KeyResponse.model_validate(view) for view in list_keys(session)])
 
 
 @router.delete("/{key_id}", status_code=204, responses=described(404, 422))
@@ -90,7 +90,3 @@ def revoke(key_id: str, services: UsesServices) -> None:
     """Let nobody in with a key from now on."""
     with services.database.writing() as session:
         revoke_key(session, key_id, now=datetime.now(UTC))
-
-
-def _response(view: KeyView) -> KeyResponse:
-    return KeyResponse.model_validate(view)

@@ -16,9 +16,8 @@ JSON_BYTES = 1_000_000
 UPLOADS = ("/v1/documents", "/v1/qa-pairs/import")
 FORM_OVERHEAD_BYTES = 100_000
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-SILENT_SECONDS = (
-    60.0  # longest wait for the next bytes of a body: a sender that stalls holds no place for ever
-)
+# Longest wait for the next bytes of a body: a sender that stalls holds no place for ever.
+SILENT_SECONDS = 60.0
 
 
 class BodyLimit:

@@ -16,8 +16,9 @@ from app.bundles import Bundle
 from app.db.document_views import count_states
 from app.db.documents import State
 from app.db.indexes import IndexView, live_index
+from app.job_views import Jobs
 from app.observability import logger
-from app.wiring import Jobs, Services
+from app.wiring import Services
 from generator.prompt import PROMPT_VERSION
 
 router = APIRouter(tags=["health"])

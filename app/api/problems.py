@@ -30,13 +30,13 @@ from app.db.session import is_disk_full
 from app.db.sources import SourceNameTaken, SourceNotFound
 from app.db.training_runs import TrainingRunNotFound
 from app.ingesting import DiskFull, UploadTooLarge
-from app.job_views import JobEnded, JobUnderWay
+from app.job_views import JobEnded, JobNotFound, JobUnderWay
 from app.models import ReleaseDamaged
 from app.observability import logger
 from app.releases import NothingToRollBack
 from app.searching import ProductUnknown
 from app.sources.errors import SourceInvalid
-from app.wiring import Busy, JobNotFound, NotReady
+from app.wiring import Busy, NotReady
 from finetune.product_labels import LabelsInvalid
 from generator.errors import GeneratorError, PromptTooLong
 from ingest.errors import EmptyFile, IngestError, UnsupportedType
@@ -46,6 +46,8 @@ from retriever.errors import RetrieverError
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:footnote:problem:"
 SERVERS_FAULT = 500  # from this status on, the log says what it was
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+FOR_NOW = (Busy, NotReady)  # these say of themselves what to do
 
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
     AnswerNotFound: (404, "answer-not-found"),
@@ -87,9 +89,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     NameModelMissing: (503, "model-unavailable"),
     GeneratorError: (503, "generator-unavailable"),
     RetrieverError: (503, "index-unavailable"),
-    OperationalError: (503, "database-unavailable"),
-    InterfaceError: (503, "database-unavailable"),
-    PoolTimeout: (503, "database-unavailable"),
+    **dict.fromkeys(DATABASE_AWAY, (503, "database-unavailable")),
     DiskFull: (507, "disk-full"),
 }
 DETAILS = {  # where the error's own words are the database's, or name folders of the server
@@ -176,17 +176,14 @@ def _known_error(_request: Request | None, error: Exception) -> JSONResponse:
     if not found:
         return problem(500, "defect", "the service failed on this request; its log says why")
     status, kind = STATUS[DiskFull] if is_disk_full(error) else found[0]
-    if status >= SERVERS_FAULT and not isinstance(
-        error, NotReady | Busy
-    ):  # these say of themselves what to do
+    if status >= SERVERS_FAULT and not isinstance(error, FOR_NOW):
         logger().warning("request_not_served", problem=kind, exc_info=error)
     extra: dict[str, object] = {}
     if isinstance(error, ProductUnknown):
         extra["known_products"] = list(error.known)
     if isinstance(error, IngestError):
         extra["reason"] = error.reason
-    again = isinstance(error, NotReady | Busy) or kind == "database-unavailable"
-    retry_after = 5 if again else None
+    retry_after = 5 if isinstance(error, FOR_NOW) or kind == "database-unavailable" else None
     return problem(status, kind, DETAILS.get(kind, str(error)), retry_after=retry_after, **extra)
 
 
