@@ -138,7 +138,7 @@ def request_deletion(session: Session, document_id: str, *, now: datetime) -> st
 
 
 def adopt_deletions(session: Session) -> None:
-    """Open receipts of documents that were deleted without one, as by an import or an older program."""
+    """Open receipts of documents that were deleted without one, as by an older program."""
     known = select(Deletion.document_id)
     rows = session.execute(
         select(Document.id, Document.deleted_at).where(

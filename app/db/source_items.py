@@ -7,8 +7,8 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.db.documents import DocumentNotFound, State, delete_document
-from app.db.pair_evidence import remove_document_evidence
+from app.db.deletions import request_deletion
+from app.db.documents import DocumentNotFound, State
 from app.db.sources import SHOWN_ITEMS, get_row
 from app.db.tables import Document, DocumentVersion, SourceItem
 
@@ -185,10 +185,9 @@ def _remove(session: Session, rows: Sequence[SourceItem], *, now: datetime) -> i
             document.source_id = heir
             continue
         try:
-            delete_document(session, document_id, now=now)
+            request_deletion(session, document_id, now=now)
         except DocumentNotFound:
             continue  # by someone else, in this moment
-        remove_document_evidence(session, document_id)
         removed += 1
     return removed
 

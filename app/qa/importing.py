@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.db.documents import Outcome, delete_document, get_text
+from app.db.deletions import request_deletion
+from app.db.documents import Outcome, get_text
 from app.db.pair_drafts import add_drafts
-from app.db.pair_evidence import remove_document_evidence
 from app.db.session import Database
 from app.db.tables import Document, DocumentVersion
 from app.ingesting import accept_upload
@@ -190,8 +190,7 @@ class _Importer:
         with self._database.writing() as session:
             for document_id in _documents_that(session, there, _IS_MADE):
                 if document_id not in self._written:
-                    delete_document(session, document_id, now=self._now)
-                    remove_document_evidence(session, document_id)
+                    request_deletion(session, document_id, now=self._now)
                     self.result.removed += 1
 
 
