@@ -5,6 +5,7 @@ at its end ``manifest.json``. Indexes are not in it, as the database says all th
 repositories, as the next sync fetches them.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -26,7 +27,7 @@ from app.database_copies import copy_databases, database_kind, is_empty, restore
 from app.db.session import Database, alembic_config, open_engine
 from app.db.tables import IndexVersion
 from app.model_folders import MANIFEST as MODEL_MANIFEST
-from app.model_folders import TUNED, file_sha256, stream_sha256
+from app.model_folders import TUNED, file_sha256
 from app.settings import Settings
 
 MANIFEST = "manifest.json"
@@ -193,10 +194,10 @@ def _read(archive: Path) -> tuple[dict[str, Any] | None, dict[str, str]]:
     with tarfile.open(archive, "r:") as tar:
         for entry in tar:
             file = tar.extractfile(entry) if entry.isfile() else None
-            if file is None:
+            if not isinstance(file, tarfile.ExFileObject):
                 raise BackupDamaged(archive, f"{entry.name} is no file; use another copy")
             if entry.name == MANIFEST:
                 manifest = json.load(file)
             else:
-                found[entry.name] = stream_sha256(file)
+                found[entry.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return manifest, found

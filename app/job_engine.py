@@ -16,7 +16,6 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.documents import pending_versions
-from app.db.session import migration_lock
 from app.db.tables import new_id
 from app.job_lock import lock_home
 from app.job_records import EndedJobs
@@ -87,9 +86,7 @@ class JobEngine:
         """
         settings, database = self._services.settings, self._services.database
         self._lock = lock_home(settings)
-        with migration_lock(database.engine, settings.home):
-            DBOS.migrate(settings.jobs_database)
-        self._client = open_client(settings)
+        self._client = open_client(self._services)
         if settings.shares_jobs:
             self._takeover = Takeover(
                 database,
@@ -123,7 +120,7 @@ class JobEngine:
         self._adopt_orphans(timedelta())
 
     def _register(self) -> None:
-        """Make the workflows of `app.workflows` known to the engine, before it is launched."""
+        """Make the workflows known to the engine, before it is launched."""
 
         @DBOS.workflow(name=INGEST)
         def ingest(versions: list[list[Any]]) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
 
-from dbos import DBOS, DBOSClient, WorkflowStatus
+from dbos import DBOSClient, WorkflowStatus
 
 from app.db.deletions import name_sha256
-from app.db.session import migration_lock
 from app.jobs import ENDED_BADLY, open_client
 from app.wiring import Services
 
@@ -43,9 +42,7 @@ class EndedJobs:
 
 @contextlib.contextmanager
 def _client_of(services: Services) -> Iterator[DBOSClient]:
-    with migration_lock(services.database.engine, services.settings.home):
-        DBOS.migrate(services.settings.jobs_database)
-    client = open_client(services.settings)
+    client = open_client(services)
     try:
         yield client
     finally:

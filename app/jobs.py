@@ -1,7 +1,7 @@
 """Work in the background as durable workflows: handing it over, and seeing what becomes of it.
 
-Any process can do that, by way of the tables of dbos, which only this module and `app.job_engine` spell; the
-engine runs the work. A workflow is a list of steps whose results are recorded.
+Any process can do that, by way of the tables of dbos, which only this module, `app.job_records` and
+`app.job_engine` spell; the engine runs the work. A workflow is a list of steps whose results are recorded.
 """
 
 from collections import Counter
@@ -15,11 +15,20 @@ from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus, error
 from app.db.jobs import Progress, get_log, get_progress
 from app.db.session import migration_lock
 from app.db.tables import new_id
-from app.job_views import JobDetails, JobEnded, JobState, JobUnderWay, StepView, job_details, moment
+from app.job_views import (
+    JobDetails,
+    JobEnded,
+    JobNotFound,
+    JobState,
+    JobUnderWay,
+    JobView,
+    StepView,
+    job_details,
+    moment,
+)
 from app.model_workflows import GateOptions
 from app.observability import current_request_id, logger
-from app.settings import Settings
-from app.wiring import JobNotFound, JobView, Services
+from app.wiring import Services
 from app.workflows import Versions
 
 APPLICATION = "footnote"
@@ -59,9 +68,7 @@ class JobQueue:
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
-        with migration_lock(services.database.engine, services.settings.home):
-            DBOS.migrate(services.settings.jobs_database)
-        self._client = open_client(services.settings)
+        self._client = open_client(services)
 
     def ingest(self, versions: Versions, job_id: str | None = None) -> str:
         """Start parsing, embedding and indexing document versions; the job's id."""
@@ -81,7 +88,7 @@ class JobQueue:
         return self._enqueue(PAIRS, write, after)
 
     def tune_retriever(self, options: Mapping[str, Any]) -> str:
-        """Start tuning the encoder on this home; the job's id. See `app.workflows.tune_encoder`."""
+        """Start tuning the encoder on this home; the job's id. See `app.model_workflows.tune_encoder`."""
         return self._enqueue(TUNE_RETRIEVER, dict(options))
 
     def reindex(self, job_id: str | None = None) -> str:
@@ -259,10 +266,13 @@ class JobQueue:
         self._client.destroy()
 
 
-def open_client(settings: Settings) -> DBOSClient:
-    """A client that says at once when the database does not answer, so that requests never hang."""
+def open_client(services: Services) -> DBOSClient:
+    """A client of migrated tables; it says at once when they do not answer, so that requests never hang."""
+    url = services.settings.jobs_database
+    with migration_lock(services.database.engine, services.settings.home):
+        DBOS.migrate(url)
     return DBOSClient(
-        system_database_url=settings.jobs_database,
+        system_database_url=url,
         application_name=APPLICATION,
         retry_connection_errors=False,
     )

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from app.catalogue import ModelUnavailable, parse_reference
 from generator.adapter_base import AdapterBase, read_base
@@ -136,15 +136,7 @@ def _checksums(folder: Path) -> dict[str, str]:
 def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
-        return stream_sha256(file)
-
-
-def stream_sha256(file: IO[bytes]) -> str:
-    """sha256 of what is left of an open file, in hexadecimal."""
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify_files(folder: Path, recorded: Mapping[str, str], reference: str) -> None:

@@ -225,8 +225,9 @@ def retire_old(services: Services) -> list[str]:
         for release_id in retired:
             mark_retired(session, release_id, {"kept_releases": settings.kept_releases}, now=_now())
         every = list_releases(session)
-        gone = [one for one in every if one.state is ReleaseState.RETIRED]  # of earlier calls too: one may
-        kept = [one for one in every if one.state is not ReleaseState.RETIRED]  # have been killed right here
+        # Those that earlier calls retired too: one may have been killed before it removed their models.
+        gone = [one for one in every if one.state is ReleaseState.RETIRED]
+        kept = [one for one in every if one.state is not ReleaseState.RETIRED]
         named = {settings.encoder, settings.reranker, settings.generator}.union(*map(_references, kept))
         forget_embeddings(session, {one.vectors for one in gone if one.encoder not in named})
     for run in _runs(*(set[str | None]().union(*map(_references, gone)) - named)):

@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from app.db.sources import last_run, list_schedules, record_run
+from app.job_views import Jobs
 from app.observability import logger
 from app.settings import Settings, SettingsInvalid
 from app.sources.errors import SourceInvalid
 from app.sources.schedules import check_schedule, due
-from app.wiring import Jobs, Services
+from app.wiring import Services
 
 POLLING_SECONDS = 10.0
 INDEX = "index"  # the subject of the schedule of index building

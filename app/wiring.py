@@ -3,16 +3,14 @@
 import contextlib
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Engine
 
 from app.answering import Answerer, Event, Turn
 from app.bundles import Bundle
 from app.db.session import Database, migrate, open_engine
-from app.job_views import JobDetails, JobState
 from app.metrics import Metrics
 from app.models import Models
 from app.observability import logger
@@ -36,88 +34,6 @@ class Busy(Exception):
 
     def __init__(self, waiting: int) -> None:
         super().__init__(f"{waiting} questions are being answered or waiting already; try again in a while")
-
-
-class JobNotFound(Exception):
-    """No job has this id."""
-
-    def __init__(self, job_id: str) -> None:
-        super().__init__(f"no job {job_id!r}; GET /v1/jobs lists them")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobView:
-    """A job: what it is, its state, and how far it is within its stage."""
-
-    id: str
-    kind: str
-    state: JobState
-    stage: str
-    done: int
-    total: int
-    error: str | None
-    result: dict[str, Any] | None
-    created_at: datetime
-
-
-class Jobs(Protocol):
-    """Work in the background, as the rest of the program sees it."""
-
-    def ingest(self, versions: Sequence[tuple[str, int]]) -> str:
-        """Start parsing, embedding and indexing document versions; the job's id."""
-        ...
-
-    def reindex(self, job_id: str | None = None) -> str:
-        """Start bringing the index up to date, as the job of this id if there is none yet; the job's id."""
-        ...
-
-    def sync(self, source_id: str, job_id: str | None = None) -> str:
-        """Start syncing a source, or join the sync of it that waits or runs already; the job's id."""
-        ...
-
-    def build_pairs(self, *, write: int | None, after: str | None = None) -> str:
-        """Start compiling QA pairs, once the job ``after`` has ended; the job's id."""
-        ...
-
-    def make_release(self, *, encoder: str | None, generator: str | None, note: str) -> str:
-        """Start recording a candidate; the job's id."""
-        ...
-
-    def promote(self, release_id: str, gate: Any, *, reason: str | None) -> str:
-        """Start promoting a release; ``gate`` is `app.model_workflows.GateOptions`, or None to pass it by."""
-        ...
-
-    def tune_retriever(self, options: Mapping[str, Any]) -> str:
-        """Start tuning the encoder on this home; the job's id."""
-        ...
-
-    def get(self, job_id: str) -> JobView:
-        """One job; raises `JobNotFound`."""
-        ...
-
-    def recent(self, *, limit: int, state: JobState | None = None, kind: str | None = None) -> list[JobView]:
-        """The newest jobs first; without a state, those that failed before all others."""
-        ...
-
-    def details(self, job_id: str) -> JobDetails:
-        """The steps of a job and what it logged; raises `JobNotFound`."""
-        ...
-
-    def cancel(self, job_id: str) -> JobView:
-        """End a job before it is done; raises `JobNotFound` or `JobEnded`."""
-        ...
-
-    def retry(self, job_id: str) -> JobView:
-        """Go on with a failed or cancelled job; raises `JobNotFound`, `JobUnderWay` or `JobEnded`."""
-        ...
-
-    def dismiss(self, job_id: str) -> JobView:
-        """Take note of a failed job; raises `JobNotFound`, `JobUnderWay` or `JobEnded`."""
-        ...
-
-    def counts(self) -> Mapping[tuple[str, str], int]:
-        """How many jobs there are by kind and state: waiting, running, and failed."""
-        ...
 
 
 class Services:

@@ -20,10 +20,11 @@ from app.folders import FoundFile, find_files, printable
 from app.ingesting import UploadTooLarge, accept_upload
 from app.job_engine import JobEngine
 from app.job_lock import EngineElsewhere
+from app.job_views import JobView
 from app.jobs import JobQueue
 from app.models import fetch
 from app.settings import load_settings
-from app.wiring import JobView, Services, build_services
+from app.wiring import Services, build_services
 from ingest.errors import IngestError, UnsupportedType
 
 POLLING_SECONDS = 0.2

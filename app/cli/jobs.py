@@ -14,7 +14,7 @@ from app.job_views import JobState
 from app.settings import load_settings
 
 if TYPE_CHECKING:
-    from app.wiring import Jobs, JobView
+    from app.job_views import Jobs, JobView
 
 T = TypeVar("T")
 

@@ -96,13 +96,17 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from app.db.training_runs import TrainingRunNotFound  # noqa: PLC0415
     from app.evaluations.drafts import DraftsUnusable  # noqa: PLC0415
     from app.job_lock import EngineElsewhere  # noqa: PLC0415
-    from app.job_views import JobEnded, JobUnderWay  # noqa: PLC0415
+    from app.job_views import (  # noqa: PLC0415
+        JobEnded,
+        JobNotFound,
+        JobUnderWay,
+    )
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
     from app.models import ReleaseDamaged  # noqa: PLC0415
     from app.releases import NothingToRollBack  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.sources.errors import SourceInvalid  # noqa: PLC0415
-    from app.wiring import JobNotFound, NotReady  # noqa: PLC0415
+    from app.wiring import NotReady  # noqa: PLC0415
     from finetune.devices import DeviceUnavailable  # noqa: PLC0415
     from finetune.examples import ExamplesInvalid, TooFewExamples  # noqa: PLC0415
     from finetune.product_labels import LabelsInvalid  # noqa: PLC0415

@@ -14,12 +14,12 @@ import app.failures
 import app.job_engine
 from app.db.jobs import KEPT_LINES, LogLine, add_log, get_log
 from app.job_engine import JobEngine
-from app.job_views import JobEnded, JobUnderWay
+from app.job_views import JobEnded, JobUnderWay, JobView
 from app.jobs import JobQueue
 from app.models import Models
 from app.observability import configure_logging, logger
 from app.settings import Settings
-from app.wiring import JobView, Services, build_services
+from app.wiring import Services, build_services
 from app.workflows import Run
 from tests.app.conftest import Run as RunCommand
 from tests.app.conftest import Upload, Wait

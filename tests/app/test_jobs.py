@@ -19,10 +19,11 @@ from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
 from app.ingesting import accept_upload
 from app.job_engine import JobEngine
 from app.job_lock import EngineElsewhere
+from app.job_views import JobNotFound
 from app.jobs import JobQueue
 from app.models import Models
 from app.settings import Settings
-from app.wiring import JobNotFound, Services, build_services
+from app.wiring import Services, build_services
 
 DOCUMENTS = 80
 DEADLINE_SECONDS = 120
