@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from app.cli.documents import ingest_files
 from app.demo import DJANGO_ADDRESS, DJANGO_PRODUCT
@@ -20,6 +21,16 @@ def empty_home(settings: Settings) -> Iterator[Settings]:
         yield load_settings(home=home, models=settings.models_folder, database_url=None)
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def copied_home(settings: Settings, **others: Any) -> Iterator[Settings]:
+    """The same settings, and ``others``, with a copy of the home without evaluations, runs and models."""
+    with tempfile.TemporaryDirectory(prefix="footnote-bench-") as folder:
+        home = Path(folder) / "home"
+        left = shutil.ignore_patterns("evaluations", "training*", "models")
+        shutil.copytree(settings.home, home, ignore=left)
+        yield load_settings(home=home, models=settings.models_folder, database_url=None, **others)
 
 
 def corpus_home(settings: Settings, docs: Path) -> Settings:

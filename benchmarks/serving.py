@@ -42,7 +42,7 @@ def measure_server(settings: Settings, docs: Path, _documents: int, questions: i
                 for n in range(SEARCHES)
             ]
             codes = {response.result().status_code for response in asked + searched}
-        peak = _peak_bytes(process.pid)
+        peak = resident_bytes(process.pid, peak=True)
     return {
         "ready after, s": round(ready, 1),
         "answers and searches": len(asked) + len(searched),
@@ -57,6 +57,8 @@ def serving(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
     environment = os.environ | {
         "FOOTNOTE_HOME": str(settings.home.resolve()),
         "FOOTNOTE_MODELS": str(settings.models_folder.resolve()),
+        "FOOTNOTE_ANSWER_TOKENS": str(settings.answer_tokens),
+        "FOOTNOTE_SERVE_JOBS": str(settings.serve_jobs),
         "FOOTNOTE_LOG_LEVEL": "error",
     }
     address = f"http://127.0.0.1:{PORT}"
@@ -82,9 +84,10 @@ def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"the server on {address} did not get ready")
 
 
-def _peak_bytes(pid: int) -> int:
-    """Peak of resident memory so far, from the kernel's own account of the process."""
+def resident_bytes(pid: int, *, peak: bool = False) -> int:
+    """Resident memory now, or the peak of it so far, from the kernel's own account of the process."""
+    name = "VmHWM:" if peak else "VmRSS:"
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(name):
             return int(line.split()[1]) * 1024
-    raise RuntimeError(f"process {pid} has no VmHWM")
+    raise RuntimeError(f"process {pid} has no {name}")

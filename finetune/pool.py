@@ -12,7 +12,7 @@ from retriever.encoder import Encoder
 from retriever.metrics import hit_at, reciprocal_rank_at
 
 DEPTH = 10
-NEAREST = 50  # passages per question that are hard to tell from the right one
+NEAREST = 20  # passages per question that are hard to tell from the right one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

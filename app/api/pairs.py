@@ -174,7 +174,9 @@ def import_file(
     )
 
 
-@router.get("/export", response_class=StreamingResponse)
+@router.get(
+    "/export", response_class=StreamingResponse, responses={200: {"content": {"application/jsonl": {}}}}
+)
 def export(services: UsesServices, status: PairStatus | None = None) -> StreamingResponse:
     """All pairs as JSONL, with their history; the import takes it back without loss."""
     lines: Iterator[str] = export_pairs(services.database, services.settings, PairFilter(status=status))

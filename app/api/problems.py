@@ -4,6 +4,7 @@ The one table from errors to statuses. An error that is not in it is a defect of
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -128,13 +129,19 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Put the form of a problem document into the application's OpenAPI description."""
+    """Put the form of a problem document into the OpenAPI description, also where FastAPI's own stood."""
     describe = app.openapi
 
     def with_problems() -> dict[str, Any]:
         description = describe()
         schemas = description.setdefault("components", {}).setdefault("schemas", {})
         schemas["Problem"] = Problem.model_json_schema()
+        for methods in description["paths"].values():
+            for operation in methods.values():
+                if "422" in operation["responses"]:
+                    operation["responses"]["422"] = described(422)[422]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
         return description
 
     app.openapi = with_problems  # type: ignore[method-assign]
@@ -199,6 +206,8 @@ def _invalid_request(_request: Request, error: Exception) -> JSONResponse:
 
 def _http_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # a body that FastAPI could not even begin to read
+        return problem(422, "invalid-request", f"body: {error.detail}")
     response = problem(error.status_code, HTTP_TYPES.get(error.status_code, "http-error"), str(error.detail))
     response.headers.update(error.headers or {})
     return response

@@ -118,6 +118,9 @@ def test_bad_questions_say_what_to_do(client: TestClient, upload: Upload, path: 
     response = client.post(path, json={"question": "Bulb?", "typo": 1})
     assert response.status_code == 422
     assert "typo" in response.json()["detail"]
+    for body in (b"{", b"\xff\xfe"):
+        response = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert (response.status_code, "body" in response.json()["detail"]) == (422, True)
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)

