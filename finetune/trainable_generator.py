@@ -103,6 +103,7 @@ class TrainableGenerator:
         )
         if adapter is not None:
             config = read_adapter_config(adapter)
+            config.inference_mode = False  # a saved adapter says True, and none of its weights would move
             learnt = range(min(config.layers_to_transform), len(layers))
         torch.manual_seed(seed)
         self._model: Any = get_peft_model(base, config)

@@ -83,7 +83,7 @@ def tune_joint(home: Home, wanted: TuneJoint, progress: Progress) -> TrainingRun
         for number in range(len(done), wanted.rounds):
             one = _Round(home=home, wanted=wanted, number=number, work=work, progress=progress)
             done.append(one.run(**(done[-1] if done else first)))
-            (work / ROUNDS).write_text(json.dumps(done))
+            _write_json(work / ROUNDS, done)
         report = described | {"results": done, "seconds": round(time.monotonic() - began, 1)}
         logger().info("jointly_tuned", run=run_id, rounds=wanted.rounds)
         fingerprint = open_model(home.settings.models_folder, done[-1]["generator"]).fingerprint
@@ -94,6 +94,13 @@ def _read_rounds(work: Path) -> list[dict[str, str]]:
     path = work / ROUNDS
     rounds: list[dict[str, str]] = json.loads(path.read_text()) if path.is_file() else []
     return rounds
+
+
+def _write_json(path: Path, content: object) -> None:
+    """All of it or nothing."""
+    beside = path.with_suffix(".writing")
+    beside.write_text(json.dumps(content))
+    beside.replace(path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,28 +115,32 @@ class _Round:
 
     def run(self, *, encoder: str, generator: str) -> dict[str, str]:
         """Let both learn, from these models on; what came out."""
-        seed = self.wanted.generator.optimizer.seed + self.number
-        home = self._home(encoder, generator)
-        with open_material(home, self.wanted.retriever.lines, self._say) as material:
-            wanted = replace(
-                self.wanted.retriever, optimizer=replace(self.wanted.retriever.optimizer, seed=seed)
-            )
-            teachers = self._teachers(home, material)
-            tuned = tune_on_material(home, material, wanted, self._say, teachers=teachers)
-        home = self._home(f"run:{tuned.id}", generator)
+        tuned = self._tune_encoder(encoder, generator)
+        home, made = self._home(tuned, generator), self.wanted.generator
         with open_retrieval(home, self._say) as retrieval:
-            made = self.wanted.generator
             gathered = gather_answers(
                 home.database, retrieval.encoder, most_train=made.most_examples, most_dev=made.most_dev
             )
-            learnt = tune_on(
-                home,
-                retrieval,
-                gathered,
-                replace(made, optimizer=replace(made.optimizer, seed=seed)),
-                self._say,
-            )
-        return {"encoder": f"run:{tuned.id}", "generator": f"run:{learnt.id}"}
+            optimizer = replace(made.optimizer, seed=self._seed)
+            learnt = tune_on(home, retrieval, gathered, replace(made, optimizer=optimizer), self._say)
+        return {"encoder": tuned, "generator": f"run:{learnt.id}"}
+
+    @property
+    def _seed(self) -> int:
+        return self.wanted.generator.optimizer.seed + self.number
+
+    def _tune_encoder(self, encoder: str, generator: str) -> str:
+        """What the retriever becomes, or became before this round was killed."""
+        path = self.work / f"encoder-{self.number}.json"
+        if not path.is_file():
+            home, made = self._home(encoder, generator), self.wanted.retriever
+            with open_material(home, made.lines, self._say) as material:
+                wanted = replace(made, optimizer=replace(made.optimizer, seed=self._seed))
+                teachers = self._teachers(home, material)
+                tuned = tune_on_material(home, material, wanted, self._say, teachers=teachers)
+            _write_json(path, f"run:{tuned.id}")
+        reference: str = json.loads(path.read_text())
+        return reference
 
     def _home(self, encoder: str, generator: str) -> Home:
         settings = self.home.settings.model_copy(update={"encoder": encoder, "generator": generator})
@@ -158,9 +169,7 @@ class _Round:
                 report=self._tell_scoring(time.monotonic()),
             )
             taught = {one.id: sorted(teacher.items()) for one, teacher in zip(asked, found, strict=True)}
-            beside = path.with_suffix(".writing")
-            beside.write_text(json.dumps(taught))
-            beside.replace(path)
+            _write_json(path, taught)
         kept = {one: dict(scores) for one, scores in json.loads(path.read_text()).items()}
         return [kept.get(example.id) for example in material.gathered.train]
 

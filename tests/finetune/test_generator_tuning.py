@@ -201,6 +201,10 @@ def test_what_was_saved_writes_the_same_in_serving(small_generator_folder: Path,
     for one in EXAMPLES:
         chat = generator.tokenize(one.messages, one.target)
         assert further.losses([chat]).item() == pytest.approx(generator.losses([chat]).item(), rel=1e-4)
+    learns = {name for name, one in further.module.named_parameters() if one.requires_grad}
+    assert learns == {name for name, one in generator.module.named_parameters() if one.requires_grad}
+    assert GeneratorTask(further, EXAMPLES, GeneratorConfig(batch_size=3), seed=1).backward(0) > 0
+    assert all(one.grad is not None for one in further.module.parameters() if one.requires_grad)
 
 
 def test_half_of_its_strength_lies_between(small_generator_folder: Path, tmp_path: Path) -> None:
