@@ -29,7 +29,9 @@ Run = Callable[..., Any]
 READY_SECONDS = 120
 SLOW_ON_POSTGRES = {  # models and files take their time, and SQLite holds the same in every run
     "test_answer_evaluations",
+    "test_answers_http",
     "test_backups",
+    "test_bad_input",
     "test_building",
     "test_evaluations",
     "test_learning",
@@ -43,6 +45,7 @@ SLOW_ON_POSTGRES = {  # models and files take their time, and SQLite holds the s
     "test_releases",
     "test_releases_http",
     "test_reranker",
+    "test_schema_fuzzing",
     "test_sources",
     "test_sources_http",
     "test_whole_syncs",

@@ -1,7 +1,6 @@
 """The command line as a user runs it: output, JSON, and exit codes."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,25 +8,9 @@ from pathlib import Path
 import pytest
 
 from app.model_folders import Model
-from tests.conftest import ENCODER, GENERATOR, MODELS
+from tests.app.processes import footnote
 
 pytestmark = pytest.mark.usefixtures("encoder_model", "small_generator_model")
-
-
-def footnote(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "FOOTNOTE_HOME": str(home),
-        "FOOTNOTE_MODELS": str(MODELS),
-        "FOOTNOTE_ENCODER": ENCODER,
-        "FOOTNOTE_GENERATOR": GENERATOR,
-        "FOOTNOTE_OFFLINE": "true",
-        "HF_HUB_OFFLINE": "1",
-        "FOOTNOTE_EVIDENCE_TOKENS": "150",
-        "FOOTNOTE_ANSWER_TOKENS": "30",
-        **settings,
-    }
-    command = [sys.executable, "-m", "app.cli.program", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture
@@ -72,7 +55,8 @@ def test_a_file_that_fails_is_listed_and_the_exit_code_says_so(tmp_path: Path, d
 
 def test_wrong_use_exits_with_2_and_failures_with_1(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    assert footnote(home, "ask").returncode == 2
+    alone = subprocess.run([sys.executable, "-m", "app.cli.program", "ask"], capture_output=True, check=False)
+    assert alone.returncode == footnote(home, "ask").returncode == 2
     assert footnote(home, "ask", "   ").returncode == 2
     assert footnote(home, "no-such-command").returncode == 2
     nothing = footnote(home, "search", "anything")

@@ -1,9 +1,5 @@
 """Jobs are durable: a process that is killed in the middle loses nothing and does nothing twice."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +20,7 @@ from app.jobs import JobQueue
 from app.models import Models
 from app.settings import Settings
 from app.wiring import Services, build_services
+from tests.app.processes import start_command
 
 DOCUMENTS = 80
 DEADLINE_SECONDS = 120
@@ -57,18 +54,6 @@ def write_documents(folder: Path, count: int) -> None:
         (folder / f"device-{number}.md").write_text(text)
 
 
-def start_ingest(settings: Settings, folder: Path) -> subprocess.Popen[bytes]:
-    environment = os.environ | {
-        "FOOTNOTE_HOME": str(settings.home),
-        "FOOTNOTE_MODELS": str(settings.models_folder),
-        "FOOTNOTE_GENERATOR": settings.generator,
-    }
-    if settings.database_url is not None:
-        environment["FOOTNOTE_DATABASE_URL"] = settings.database_url
-    command = [sys.executable, "-m", "app.cli.program", "ingest", str(folder), "--json"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
 def count_parsed(services: Services) -> int:
     with services.database.reading() as session:
         query = select(func.count()).select_from(DocumentVersion).where(DocumentVersion.state == "ready")
@@ -77,14 +62,14 @@ def count_parsed(services: Services) -> int:
 
 def kill_in_the_middle(services: Services, folder: Path) -> int:
     """Start an ingest as a process, kill it once some documents are parsed; how many were."""
-    process = start_ingest(services.settings, folder)
+    process = start_command(services.settings, folder.parent, "ingest", str(folder), "--json")
     deadline = time.monotonic() + DEADLINE_SECONDS
     while count_parsed(services) == 0:
         assert time.monotonic() < deadline
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     return count_parsed(services)
 
 

@@ -25,7 +25,7 @@ from app.models import Models
 from app.settings import Settings
 from app.wiring import Services, build_services
 from retriever.index import open_index
-from tests.app.worker_processes import run_hanging_worker, wait_until, worker
+from tests.app.processes import run_hanging_worker, wait_until, worker
 from tests.conftest import ENCODER, GENERATOR, MODELS
 
 DOCUMENTS = 24

@@ -12,7 +12,7 @@ from app.job_watch import Takeover
 from app.models import Models
 from app.settings import Settings
 from app.wiring import build_services
-from tests.app.worker_processes import wait_until
+from tests.app.processes import wait_until
 
 SILENCE_SECONDS = 2.0
 

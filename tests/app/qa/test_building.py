@@ -1,9 +1,5 @@
 """Compiling pairs is durable: a build that is killed or stopped goes on where it was; the real models."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +15,7 @@ from app.models import Models
 from app.settings import Settings
 from app.wiring import Services, build_services
 from generator.models import Message
+from tests.app.processes import start_command
 
 DOCUMENTS = 60
 DEADLINE_SECONDS = 120
@@ -61,27 +58,15 @@ def check_whole(services: Services) -> None:
     assert "qa" in hit.via
 
 
-def start_build(settings: Settings) -> subprocess.Popen[bytes]:
-    environment = os.environ | {
-        "FOOTNOTE_HOME": str(settings.home),
-        "FOOTNOTE_MODELS": str(settings.models_folder),
-        "FOOTNOTE_GENERATOR": settings.generator,
-    }
-    if settings.database_url is not None:
-        environment["FOOTNOTE_DATABASE_URL"] = settings.database_url
-    command = [sys.executable, "-m", "app.cli.program", "qa", "build", "--write", "0", "--json"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def test_a_killed_build_goes_on_where_it_was(services: Services) -> None:
-    process = start_build(services.settings)
+def test_a_killed_build_goes_on_where_it_was(services: Services, tmp_path: Path) -> None:
+    process = start_command(services.settings, tmp_path, "qa", "build", "--write", "0", "--json")
     deadline = time.monotonic() + DEADLINE_SECONDS
     while count(services, QAWork) == 0:
         assert time.monotonic() < deadline
-        assert process.poll() is None
+        assert process.is_alive()
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     assert count(services, QAWork) < DOCUMENTS  # it was in the middle
     result = build_pairs(services, write=0, progress=no_progress)
     check_whole(services)

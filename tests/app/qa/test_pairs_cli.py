@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.test_cli import footnote
+from tests.app.processes import footnote
 
 pytestmark = pytest.mark.usefixtures("encoder_model", "small_generator_model")
 
