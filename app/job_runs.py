@@ -12,6 +12,7 @@ from app.db.jobs import KEPT_LINES, LogLine, add_log, begin_step
 from app.db.session import Database
 from app.failures import is_temporary, retry_temporary
 from app.observability import bound, kept_lines, logger
+from app.tracing import step_span
 from app.workflows import Stopping
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ class JobRun:
         """
         with self._steps.counted(), bound(job_id=self.job_id, step=name):
             began = time.perf_counter()
-            with kept_lines(self._keep):
+            with kept_lines(self._keep), step_span(name):
                 result = self._try(name, work)
             logger().info("step_ended", seconds=round(time.perf_counter() - began, 3))
             return result

@@ -103,7 +103,14 @@ def create_app(settings: Settings, models: Models | None = None) -> FastAPI:
             await run_in_threadpool(engine.stop)
         await run_in_threadpool(services.close)
 
-    app = FastAPI(title="Footnote", version=version("footnote"), description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Footnote",
+        version=version("footnote"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        # FastAPI's own spans have whole addresses and its logs the messages of exceptions: both may quote.
+        telemetry={"tracing": False, "operation_spans": False, "metrics": False, "logs": False},
+    )
     _add_layers(app, settings)
     for routes in ROUTES:
         app.include_router(routes.router)

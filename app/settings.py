@@ -117,6 +117,11 @@ class Settings(BaseSettings):
     s3_region: str | None = Field(default=None, description="Its region, if it wants one.")
     s3_key: SecretStr | None = Field(default=None, description="Access key for it; anonymous if not set.")
     s3_secret: SecretStr | None = Field(default=None, description="The secret of that key.")
+    traces_address: str | None = Field(
+        default=None,
+        description="Where spans go by OTLP over HTTP, such as http://collector:4318/v1/traces; "
+        "needs the extra traces.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

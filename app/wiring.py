@@ -19,6 +19,7 @@ from app.search_log import SearchLog
 from app.searching import Found, LiveIndex, find_passages
 from app.serving import Serving
 from app.settings import Settings
+from app.tracing import note_stages
 from generator.models import Generator
 from retriever.encoder import Encoder
 from retriever.reranking import TimedReranker
@@ -113,7 +114,7 @@ class Services:
             config=models.search_config,
             reranker=models.reranker,
         )
-        self.metrics.observe_stages(found.seconds)
+        self._observe(found.seconds)
         logger().info("searched", index=found.index_version, hits=len(found.hits), **_rounded(found.seconds))
         return found
 
@@ -171,13 +172,17 @@ class Services:
                 self._record_answer(event.data)
             yield event
 
+    def _observe(self, stages: Mapping[str, float]) -> None:
+        self.metrics.observe_stages(stages)
+        note_stages(stages)
+
     def _record_answer(self, answer: Mapping[str, Any]) -> None:
         """Count an answer and its stages, and log it without any of its words."""
         spent = {name: milliseconds / 1000 for name, milliseconds in answer["timings_ms"].items()}
         inner = ("encode", "rerank", "generate", "check")
         stages = {name: spent[name] for name in inner if name in spent}
         stages["search"] = spent["search"] - sum(stages.get(name, 0.0) for name in ("encode", "rerank"))
-        self.metrics.observe_stages(stages)
+        self._observe(stages)
         self.metrics.count_answer(status=answer["status"], origin=answer["origin"])
         logger().info("answered", answer=answer["id"], status=answer["status"], **_rounded(stages))
 

@@ -33,6 +33,7 @@ from app.learning.generator import open_base
 from app.learning.runs import Material, open_material
 from app.model_folders import tuned_folder, write_manifest
 from app.models import ReleaseDamaged
+from app.observability import configure_logging
 from app.release_gate import DRAWN_BY, gate_release
 from app.releases import create_release, promote
 from app.settings import Settings, load_settings
@@ -55,6 +56,7 @@ def main() -> None:
     """Print each candidate with the gate's decision, and how many were refused and passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.parse_args()
+    configure_logging("error")
     settings = load_settings()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"

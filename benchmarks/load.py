@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from app.observability import configure_logging
 from app.settings import load_settings
 from benchmarks.clients import ADDRESSES, Asked, Clients, ask, connect, quantiles
 from benchmarks.homes import copied_home
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--share", type=float, default=0.8)
     arguments = parser.parse_args()
+    configure_logging("error")
     with copied_home(load_settings(), answer_tokens=24) as own, serving(own) as (address, process):
         _ask_for(address, SECONDS_WARMING)
         rates = _rates(_ask_for(address, SECONDS_OF_CAPACITY), SECONDS_OF_CAPACITY)

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.db.indexes import list_indexes
 from app.db.releases import list_releases
+from app.observability import configure_logging
 from app.releases import create_release, promote, roll_back
 from app.settings import Settings, load_settings
 from app.wiring import Services, build_services
@@ -23,16 +24,16 @@ from benchmarks.homes import copied_home
 from benchmarks.serving import serving
 from benchmarks.tuning import report_nothing
 
-PAUSE_SECONDS = 3
-
 
 def main() -> None:
     """Print what the clients saw, as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--encoder", required=True, help="that of the candidate")
     parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--pause", type=float, default=30, help="seconds between them")
     parser.add_argument("--times", type=int, default=3, help="promotions, each followed by a rollback")
     arguments = parser.parse_args()
+    configure_logging("error")
     with (
         copied_home(load_settings(), answer_tokens=24) as own,
         serving(own) as (address, _process),
@@ -48,11 +49,11 @@ def _measure(
     clients = Clients(address, ["answer"] * arguments.clients)
     candidate = create_release(services, other, note="measured", progress=report_nothing)
     for _ in range(arguments.times):
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(arguments.pause)
         promote(services, candidate.id, detail={"reason": "measured"}, forced=True, progress=report_nothing)
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(arguments.pause)
         roll_back(services, None, reason="measured", progress=report_nothing)
-    time.sleep(PAUSE_SECONDS)
+    time.sleep(arguments.pause)
     asked = clients.end()
     seen = [one.versions for one in asked if one.failure is None]
     with services.database.reading() as session:

@@ -19,6 +19,7 @@ from app.cli.documents import running_jobs, wait_for
 from app.db.sources import NewSource
 from app.folders import find_files
 from app.jobs import JobQueue
+from app.observability import configure_logging
 from app.settings import Settings, load_settings
 from app.source_administration import add
 from app.wiring import build_services
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--share", type=float, default=0.01)
     arguments = parser.parse_args()
+    configure_logging("error")
     figures = measure_resync(load_settings(), arguments.folder, share=arguments.share)
     print(json.dumps(figures, indent=2))
 

@@ -16,6 +16,7 @@ from contextlib import closing
 from typing import Any
 
 from app.cli.documents import ingest_files
+from app.observability import configure_logging
 from app.settings import load_settings
 from app.wiring import Services, build_services
 from benchmarks.clients import ADDRESSES, Asked, Clients, quantiles
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--before", type=float, default=60, help="seconds without builds at first")
     parser.add_argument("--settle", type=float, default=3)
     arguments = parser.parse_args()
+    configure_logging("error")
     with (
         copied_home(load_settings(), serve_jobs=False, answer_tokens=24) as own,
         serving(own) as (address, _),

@@ -28,6 +28,7 @@ from sqlalchemy import create_engine, make_url
 from app.folders import find_files
 from app.ingesting import accept_upload
 from app.jobs import JobQueue
+from app.observability import configure_logging
 from app.settings import Settings, load_settings
 from app.wiring import Services, build_services
 from ingest.errors import IngestError
@@ -45,6 +46,7 @@ def main() -> None:
         "--database-url", help="of an empty database of PostgreSQL that is emptied in between"
     )
     arguments = parser.parse_args()
+    configure_logging("error")
     files = [found.path for found in find_files([arguments.folder]) if found.problem is None]
     figures: dict[str, Any] = {}
     with _server(arguments.database_url) as address:

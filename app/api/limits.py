@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem
 from app.observability import bound, logger
+from app.tracing import request_span
 
 JSON_BYTES = 1_000_000
 UPLOADS = ("/v1/documents", "/v1/qa-pairs/import")
@@ -91,7 +92,7 @@ class RequestLog:
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
-        with bound(request_id=request_id):
+        with bound(request_id=request_id), request_span(scope["method"], Headers(scope=scope)) as end_span:
             try:
                 await self.app(scope, receive, labelled)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is a defect of ours
@@ -99,6 +100,7 @@ class RequestLog:
                 if not status:
                     detail = "the service failed on this request; its log says why, under X-Request-ID"
                     await problem(500, "defect", detail)(scope, receive, labelled)
+            end_span(_route(scope), status)
             _record(scope, status, time.perf_counter() - began)
 
 

@@ -33,10 +33,12 @@ def worker(json: AsJson = False) -> None:
     from app.jobs import JobQueue  # noqa: PLC0415
     from app.models import fetch_models  # noqa: PLC0415
     from app.scheduling import Scheduler, check_index_schedule  # noqa: PLC0415
+    from app.tracing import configure_tracing  # noqa: PLC0415
     from app.wiring import build_services  # noqa: PLC0415
 
     settings, ended = load_settings(), threading.Event()
     check_index_schedule(settings)
+    send_spans = configure_tracing(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())
     with progress_bars() as progress:
@@ -53,10 +55,8 @@ def worker(json: AsJson = False) -> None:
     else:
         out.print(f"Running jobs as {engine.name}; Ctrl-C ends", highlight=False)
     ended.wait()
-    scheduler.stop()
-    queue.close()
-    engine.stop()
-    services.close()
+    for stop in (scheduler.stop, queue.close, engine.stop, services.close, send_spans):
+        stop()
     end_at_once(0)
 
 

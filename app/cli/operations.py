@@ -34,10 +34,12 @@ def serve(
     from app.job_lock import ensure_jobs_are_free  # noqa: PLC0415
     from app.main import create_app  # noqa: PLC0415
     from app.models import fetch_models  # noqa: PLC0415
+    from app.tracing import configure_tracing  # noqa: PLC0415
 
     settings = load_settings()
     given = {"host": host, "port": port}
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    send_spans = configure_tracing(settings)
     with progress_bars() as progress:
         fetch_models(settings, progress)
     if settings.serve_jobs:
@@ -52,6 +54,7 @@ def serve(
     uvicorn.run(
         create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False
     )
+    send_spans()
     end_at_once(0)
 
 

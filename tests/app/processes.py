@@ -77,12 +77,13 @@ def run_command(arguments: tuple[str, ...], environment: Mapping[str, str], writ
     main()
 
 
-def start_command(settings: Settings, written: Path, *arguments: str) -> BaseProcess:
+def start_command(settings: Settings, written: Path, *arguments: str, **more: str) -> BaseProcess:
     """The program as a process, with a home, models and database of these settings."""
     environment = {
         "FOOTNOTE_HOME": str(settings.home),
         "FOOTNOTE_MODELS": str(settings.models_folder),
         "FOOTNOTE_GENERATOR": settings.generator,
+        **more,
     }
     if settings.database_url is not None:
         environment["FOOTNOTE_DATABASE_URL"] = settings.database_url
