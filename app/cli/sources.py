@@ -16,6 +16,7 @@ from app.jobs import JobQueue
 from app.models import fetch
 from app.settings import load_settings
 from app.source_administration import add as add_source
+from app.source_administration import change as change_source
 from app.source_administration import remove as remove_source
 from app.wiring import Services, build_services
 
@@ -83,6 +84,39 @@ def add(  # noqa: PLR0917 - options of a command are its arguments
             markup=False,
             soft_wrap=True,
         )
+
+
+@sources.command("change")
+def change(  # noqa: PLR0917 - options of a command are its arguments
+    source: Source,
+    name: Annotated[str | None, typer.Option(help="What to call it from now on.")] = None,
+    location: Annotated[str | None, typer.Option(help="Where it is now.")] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="All options anew; docs/sources.md lists them."),
+    ] = None,
+    schedule: Annotated[str | None, typer.Option(help="A cron expression; '' ends its schedule.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Time zone of the schedule.")] = None,
+    removal_share: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Largest share that a sync removes without asking.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Change a source; what is not named stays. A changed schedule begins now."""
+    given = {"name": name, "location": location, "zone": zone, "removal_share": removal_share}
+    changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if schedule is not None:
+        changes["schedule"] = schedule or None
+    if option is not None:
+        changes["options"] = _options(option)
+    if not changes:
+        raise typer.BadParameter("name something to change; see footnote sources change --help")
+    with closing(build_services(load_settings())) as services:
+        view = change_source(services.database, source, changes, now=datetime.now(UTC))
+    if json:
+        print_json(asdict(view))
+    else:
+        out.print(f"changed {view.name}: {', '.join(changes)}", highlight=False, markup=False, soft_wrap=True)
 
 
 @sources.command("list")
