@@ -244,6 +244,7 @@ def embed_missing(
     encoder: Encoder,
     *,
     report: Callable[[int, int], None],
+    documents: Sequence[str] | None = None,
     at_once: int = EMBEDDED_AT_ONCE,
 ) -> int:
     """Embed every text of a live passage that has no cached vector of this encoder.
@@ -254,6 +255,7 @@ def embed_missing(
         database: The database.
         encoder: What embeds.
         report: Told the texts embedded so far and their number in all.
+        documents: Only passages of these, at most `app.db.passages.LOOKUP_SIZE`; None for all.
         at_once: Texts between two commits.
 
     Returns:
@@ -261,12 +263,12 @@ def embed_missing(
     """
     with _embedding:
         with database.reading() as session:
-            total = count_missing_embeddings(session, encoder.fingerprint)
+            total = count_missing_embeddings(session, encoder.fingerprint, documents)
         done = 0
         while done < total:
             report(done, total)
             with database.reading() as session:
-                ids = missing_embeddings(session, encoder.fingerprint, limit=at_once)
+                ids = missing_embeddings(session, encoder.fingerprint, documents, limit=at_once)
                 views = list(get_passages(session, ids).values())
             if not views:
                 break

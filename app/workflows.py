@@ -12,6 +12,7 @@ from app.db.documents import renew_versions_cut_otherwise
 from app.db.jobs import set_progress
 from app.db.pair_work import unread_versions
 from app.db.pairs import count_pairs
+from app.db.passages import LOOKUP_SIZE
 from app.deletion.purging import JobRecords, purge
 from app.indexing import ReleaseMoved, build_live_index
 from app.ingesting import cut_name, embed_missing, parse_version, record_near_duplicates
@@ -78,7 +79,7 @@ def ingest_versions(run: Run, given: Sequence[Sequence[Any]]) -> dict[str, Any]:
     versions = [(str(version[0]), int(version[1])) for version in [*given, *renewed]]
     for begin in range(0, len(versions), PARSED_AT_ONCE):
         run.step("parse", partial(_parse, run, versions, begin))
-    run.step("embed", partial(_embed, run))
+    run.step("embed", partial(_embed, run, versions))
     pairs = run.step("near_duplicates", partial(_near_duplicates, run, versions))
     index_id = run.step("index", partial(_index, run))
     outcome: dict[str, Any] = run.step("outcome", partial(_outcome, run, versions, pairs, index_id))
@@ -102,8 +103,13 @@ def _parse(run: Run, versions: Versions, begin: int) -> None:
         parse_version(services.database, services.settings, services.encoder, document_id, version, now=_now)
 
 
-def _embed(run: Run) -> None:
-    embed_missing(run.services.database, run.services.encoder, report=partial(run.report, "embedding"))
+def _embed(run: Run, versions: Versions) -> None:
+    """Only what this job brought: another worker is at the rest."""
+    report = partial(run.report, "embedding")
+    documents = sorted({document_id for document_id, _version in versions})
+    for begin in range(0, len(documents), LOOKUP_SIZE):
+        some = documents[begin : begin + LOOKUP_SIZE]
+        embed_missing(run.services.database, run.services.encoder, report=report, documents=some)
 
 
 def _near_duplicates(run: Run, versions: Versions) -> list[tuple[str, str, float]]:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
@@ -51,8 +52,9 @@ def main() -> None:
     figures: dict[str, Any] = {}
     with _server(arguments.database_url) as address:
         for count in (1, 2):
-            seconds, ingested = _measure(address, files[: arguments.documents], count)
+            seconds, ingested, steps = _measure(address, files[: arguments.documents], count)
             figures |= {"documents": ingested, f"{count} workers, s": round(seconds, 1)}
+            figures[f"{count} workers, s in all steps"] = steps
     figures["one / two"] = round(figures["1 workers, s"] / figures["2 workers, s"], 2)
     print(json.dumps(figures, indent=2))
 
@@ -90,7 +92,7 @@ def _database(address: str) -> Iterator[str]:
         engine.dispose()
 
 
-def _measure(address: str, files: Sequence[Path], count: int) -> tuple[float, int]:
+def _measure(address: str, files: Sequence[Path], count: int) -> tuple[float, int, dict[str, float]]:
     models = load_settings().models_folder
     with tempfile.TemporaryDirectory(prefix="footnote-bench-") as home, _database(address) as url:
         settings = load_settings(home=Path(home), models=models, database_url=url)
@@ -105,7 +107,12 @@ def _measure(address: str, files: Sequence[Path], count: int) -> tuple[float, in
             steps = [step for job in jobs for step in queue.details(job).steps]
     began = min(step.started_at for step in steps if step.started_at is not None)
     ended = max(step.ended_at for step in steps if step.ended_at is not None)
-    return (ended - began).total_seconds(), sum(result["stored"] for result in results)
+    spent: dict[str, float] = defaultdict(float)
+    for step in steps:
+        if step.started_at is not None and step.ended_at is not None:
+            spent[step.name] += (step.ended_at - step.started_at).total_seconds()
+    rounded = {name: round(seconds, 1) for name, seconds in spent.items() if seconds >= 1}
+    return (ended - began).total_seconds(), sum(result["stored"] for result in results), rounded
 
 
 def _hand_over(services: Services, queue: JobQueue, files: Sequence[Path]) -> list[str]:

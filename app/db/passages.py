@@ -145,18 +145,20 @@ def live_passages(session: Session) -> Iterator[PassageView]:
         session.expire(version, ["text"])
 
 
-def count_missing_embeddings(session: Session, encoder: str) -> int:
-    """Distinct texts of live passages that this encoder has no cached vector of."""
-    return session.scalar(select(func.count()).select_from(_missing(encoder).subquery())) or 0
+def count_missing_embeddings(session: Session, encoder: str, documents: Sequence[str] | None = None) -> int:
+    """Distinct texts of live passages, or of those of some documents, that this encoder has no vector of."""
+    return session.scalar(select(func.count()).select_from(_missing(encoder, documents).subquery())) or 0
 
 
-def missing_embeddings(session: Session, encoder: str, *, limit: int) -> list[str]:
-    """Ids of live passages, one for each distinct text that has no cached vector."""
-    return list(session.scalars(_missing(encoder).limit(limit)))
+def missing_embeddings(
+    session: Session, encoder: str, documents: Sequence[str] | None = None, *, limit: int
+) -> list[str]:
+    """Ids of live passages, or of those of some documents: one for each distinct text without a vector."""
+    return list(session.scalars(_missing(encoder, documents).limit(limit)))
 
 
-def _missing(encoder: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Select's type is long and of no use
-    return (
+def _missing(encoder: str, documents: Sequence[str] | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Select's type is long and of no use
+    found = (
         select(func.min(Passage.id).label("id"))
         .join(Document, LIVE_PASSAGE)
         .outerjoin(
@@ -166,6 +168,7 @@ def _missing(encoder: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Se
         .where(Embedding.encoder.is_(None))
         .group_by(Passage.embedding_sha256)
     )
+    return found if documents is None else found.where(Passage.document_id.in_(documents))
 
 
 def add_embeddings(session: Session, encoder: str, vectors: Mapping[str, bytes]) -> None:

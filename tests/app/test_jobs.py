@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 
 from app.cli.documents import ingest_files, wait_for
 from app.db.documents import pending_versions
+from app.db.passages import count_missing_embeddings
 from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
-from app.ingesting import accept_upload
+from app.ingesting import accept_upload, embed_missing, parse_version
 from app.job_engine import JobEngine
 from app.job_lock import EngineElsewhere
 from app.job_views import JobNotFound
@@ -82,6 +83,32 @@ def check_whole(services: Services) -> None:
         live = session.scalars(select(IndexVersion).where(IndexVersion.live)).one()
     assert (live.passages, live.documents) == (DOCUMENTS, DOCUMENTS)
     assert "22 grams" in services.search("How much does device 7 weigh?", k=1).hits[0].text
+
+
+def test_a_job_embeds_its_own_documents_and_leaves_those_of_others(services: Services) -> None:
+    database, settings, encoder = services.database, services.settings, services.encoder
+    ids = []
+    for number in range(2):
+        text = f"# Device {number}\n\nDevice {number} weighs {number} grams.\n".encode()
+        stored = accept_upload(
+            database,
+            settings,
+            data=text,
+            name="a.md",
+            uri=f"test:{number}",
+            title=None,
+            product=None,
+            now=datetime.now(UTC),
+        )
+        parse_version(
+            database, settings, encoder, stored.document_id, stored.version, now=lambda: datetime.now(UTC)
+        )
+        ids.append(stored.document_id)
+    assert embed_missing(database, encoder, report=lambda *_counts: None, documents=ids[:1]) == 1
+    with database.reading() as session:
+        assert count_missing_embeddings(session, encoder.fingerprint, ids[:1]) == 0
+        assert count_missing_embeddings(session, encoder.fingerprint) == 1
+    assert embed_missing(database, encoder, report=lambda *_counts: None) == 1
 
 
 def test_a_killed_ingest_goes_on_where_it_was(services: Services, tmp_path: Path) -> None:

@@ -99,7 +99,11 @@ def test_a_source_from_adding_to_removing_on_the_command_line(run: Run, folder: 
     assert (added["name"], added["product"], added["documents"]) == ("Parts", "Pump", 0)
     assert sources("sync", "Parts")["added"] == 6
     changed = sources("change", "Parts", "--schedule", "30 2 * * *", "--zone", "Europe/Berlin")
-    assert (changed["schedule"], changed["zone"], changed["product"]) == ("30 2 * * *", "Europe/Berlin", "Pump")
+    assert (changed["schedule"], changed["zone"], changed["product"]) == (
+        "30 2 * * *",
+        "Europe/Berlin",
+        "Pump",
+    )
     assert sources("change", "Parts", "--schedule", "")["schedule"] is None
     for number in range(5):
         (folder / f"p{number}.md").unlink()
