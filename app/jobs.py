@@ -225,9 +225,13 @@ class JobQueue:
         return self.get(job_id)
 
     def _first_undone(self, workflow: WorkflowStatus) -> int:
-        """The number of the step to go on with; steps count from 1. A step that fails is the last one."""
+        """The number of the step to go on with; steps count from 1. A step that fails is the last one.
+
+        A sync begins anew: its source has changed, others have run, and its last step tells how it failed.
+        """
         steps = self._client.list_workflow_steps(workflow.workflow_id, load_output=False)
-        if not steps or workflow.app_version not in (None, WORKFLOWS_VERSION):
+        is_another = workflow.app_version not in (None, WORKFLOWS_VERSION)
+        if not steps or is_another or workflow.name == SYNC:
             return 1
         last = steps[-1]["function_id"]
         return last if workflow.status in ENDED_BADLY else last + 1

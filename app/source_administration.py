@@ -17,8 +17,11 @@ from app.db.sources import (
     remove_source,
 )
 from app.settings import Settings
+from app.sources.errors import SourceInvalid
 from app.sources.kinds import check_source
 from app.sources.schedules import check_schedule
+
+LONGEST_NAME = 200
 
 
 def add(database: Database, new: NewSource, *, now: datetime) -> SourceView:
@@ -43,6 +46,8 @@ def change(database: Database, source_id: str, changes: Mapping[str, Any], *, no
     """
     with database.writing() as session:
         source = replace(get_source(session, source_id), **changes)
+        if not 0 < len(source.name.strip()) <= len(source.name) <= LONGEST_NAME:
+            raise SourceInvalid(f"a name has 1 to {LONGEST_NAME} characters, and not only blanks")
         options = check_source(source.kind, source.location, source.options, uri_prefix=source.uri_prefix)
         check_schedule(source.schedule or "0 0 * * *", source.zone)
         if "options" in changes:

@@ -1,4 +1,4 @@
-"""Spans of requests and of jobs' steps, for OpenTelemetry. Without an address for them they cost nothing.
+"""Spans of requests and of jobs' steps, for OpenTelemetry. Without an address for them they are not kept.
 
 A span has numbers, ids and templates of routes, never the words of a question or a document.
 """

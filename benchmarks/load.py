@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--share", type=float, default=0.8)
     arguments = parser.parse_args()
+    if arguments.minutes < 2:
+        parser.error("--minutes: 2 at least, as memory is compared with that after the second")
     configure_logging("error")
     with copied_home(load_settings(), answer_tokens=24) as own, serving(own) as (address, process):
         _ask_for(address, SECONDS_WARMING)

@@ -61,6 +61,9 @@ def serving(settings: Settings) -> Iterator[tuple[str, subprocess.Popen[bytes]]]
         "FOOTNOTE_SERVE_JOBS": str(settings.serve_jobs),
         "FOOTNOTE_LOG_LEVEL": "error",
     }
+    environment.pop("FOOTNOTE_DATABASE_URL", None)  # of the real home; these settings say what counts
+    if settings.database_url is not None:
+        environment["FOOTNOTE_DATABASE_URL"] = settings.database_url
     address = f"http://127.0.0.1:{PORT}"
     command = [sys.executable, "-m", "app.cli.program", "serve", "--port", str(PORT)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)

@@ -4,7 +4,8 @@
 
 The home is copied, so that nothing of it changes. Each build is that of one new document, by another process
 than the server's, as with ``footnote worker`` on PostgreSQL. What counts as *swapping* are requests under way
-between the moment when the pointer moved and ``--settle`` seconds later, when the server opens the new index.
+in the ``--settle`` seconds after the build's command ended, soon after the pointer moved; those of that
+moment count as *building*.
 """
 
 import argparse

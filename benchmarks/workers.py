@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--documents", type=int, default=100)
     parser.add_argument(
-        "--database-url", help="of an empty database of PostgreSQL that is emptied in between"
+        "--database-url", help="of a PostgreSQL where the database footnote_benchmark may be made and dropped"
     )
     arguments = parser.parse_args()
     configure_logging("error")

@@ -1,5 +1,6 @@
 """``footnote serve``, ``models`` and ``doctor``."""
 
+import signal
 from dataclasses import asdict
 from typing import Annotated
 
@@ -51,6 +52,7 @@ def serve(
         if issued is not None:
             show_key(issued)
         out.print(f"Serving on {address} (documentation at /docs); Ctrl-C ends", highlight=False)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it again when it has stopped
     uvicorn.run(
         create_app(settings), host=settings.host, port=settings.port, log_config=None, access_log=False
     )

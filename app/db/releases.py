@@ -224,7 +224,7 @@ def move_pointer(
     if row.state == ReleaseState.RETIRED.value:
         raise ReleaseRetired(release_id)
     row.state = ReleaseState.LIVE.value
-    if kind is not EventKind.ROLLED_BACK:
+    if kind is not EventKind.ROLLED_BACK and before != release_id:  # else it would have replaced itself
         row.replaced = before
     if kind is EventKind.FORCED:
         row.force_reason = str(detail["reason"])

@@ -51,8 +51,12 @@ def get_facts(session: Session, source_id: str, key: str) -> Facts | None:
 
 
 def set_facts(session: Session, source_id: str, key: str, facts: Facts, *, seen_at: datetime) -> None:
-    """Remember an item as it was found by the sync that began at ``seen_at``; its removal is held no more."""
+    """Remember an item as it was found by the sync that began at ``seen_at``; its removal is held no more.
+
+    What a later sync has seen stays seen then.
+    """
     get_row(session, source_id)  # it may have been removed meanwhile
+    known = session.get(SourceItem, (source_id, key))
     session.merge(
         SourceItem(
             source_id=source_id,
@@ -62,7 +66,7 @@ def set_facts(session: Session, source_id: str, key: str, facts: Facts, *, seen_
             etag=facts.etag,
             last_modified=facts.last_modified,
             problem=facts.problem,
-            seen_at=seen_at,
+            seen_at=seen_at if known is None else max(seen_at, known.seen_at),
             held_at=None,
         )
     )
@@ -73,6 +77,7 @@ def mark_seen(session: Session, source_id: str, beginning: str, *, seen_at: date
     session.execute(
         update(SourceItem)
         .where(SourceItem.source_id == source_id, SourceItem.key.startswith(beginning, autoescape=True))
+        .where(SourceItem.seen_at < seen_at)
         .values(seen_at=seen_at, held_at=None)
     )
 
@@ -141,7 +146,7 @@ def remove_gone(session: Session, source_id: str, *, seen_at: datetime, now: dat
     """
     source = get_row(session, source_id)
     rows = session.scalars(select(SourceItem).where(SourceItem.source_id == source_id)).all()
-    gone = [row for row in rows if row.seen_at != seen_at]
+    gone = [row for row in rows if row.seen_at < seen_at]
     held = [row for row in gone if row.document_id is not None]
     documents = sum(row.document_id is not None for row in rows)
     if len(held) >= HELD_FROM and len(held) > source.removal_share * documents:

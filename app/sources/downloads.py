@@ -81,7 +81,7 @@ class Downloader:
                         asked = _redirected(asked, response.headers["location"])
                         continue
                     return self._read(address, response, deadline)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, OverflowError) as error:  # odd ports too
             raise ItemRefused(f"{address} can't be asked: {error}; check how it is written") from error
         except httpx.HTTPError as error:
             reason = str(error) or type(error).__name__

@@ -74,6 +74,7 @@ def test_a_rollback_brings_the_former_answers_back_word_for_word(services: Servi
     before = services.ask(QUESTION)
     assert before["versions"]["release"] is None
     release = _promote(services, _other(services))
+    promote(services, release, detail={"reason": "test"}, forced=True, progress=_ignore)  # changes nothing
     with services.database.reading() as session:
         assert read_pointers(session).release == release
         found = list_releases(session)

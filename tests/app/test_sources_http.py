@@ -116,3 +116,18 @@ def test_a_source_from_adding_to_removing_on_the_command_line(run: Run, folder: 
     assert [one["name"] for one in sources("sync", "Parts")["failed"]] == ["empty.md"]
     assert sources("remove", "Parts", "--documents")["removed"] == 1
     assert sources("list") == []
+
+
+def test_a_failed_sync_that_is_retried_asks_the_source_again(
+    client: TestClient, wait: Wait, folder: Path
+) -> None:
+    later = folder / "later"
+    request = {"kind": "folder", "name": "Later", "location": str(later)}
+    source = client.post("/v1/sources", json=request).json()["id"]
+    job = wait(client.post(f"/v1/sources/{source}/sync").json()["job_id"])
+    assert job["state"] == "failed"
+    later.mkdir()
+    (later / "note.md").write_text("# Note\n\nThe lamp has 40 watts.\n")
+    assert client.post(f"/v1/jobs/{job['id']}/retry").status_code == 200
+    again = wait(job["id"])
+    assert (again["state"], again["result"]["added"]) == ("succeeded", 1)
