@@ -76,14 +76,16 @@ def write_backup(settings: Settings, archive: Path) -> BackupSummary:
         (folder / DATABASE_FOLDER).mkdir()
         databases = copy_databases(settings, folder / DATABASE_FOLDER)
         whole, checksums, size = folder / "whole.tar", dict[str, str](), 0
+        whole.touch(mode=0o600)  # as the files that it copies: nobody else may read them there
         with tarfile.open(whole, "w") as tar:
             for path, inside in _contents(settings, databases):  # after the database, which names them
                 try:
+                    checksum, length = file_sha256(path), path.stat().st_size
                     tar.add(path, inside, recursive=False)
                 except FileNotFoundError:
                     continue  # deleted since
-                checksums[inside] = file_sha256(path)
-                size += path.stat().st_size
+                checksums[inside] = checksum
+                size += length
             manifest = _manifest(settings, checksums, size)
             written = json.dumps(manifest, indent=1).encode()
             entry = tarfile.TarInfo(MANIFEST)

@@ -49,7 +49,11 @@ def request_span(method: str, headers: Mapping[str, str]) -> Iterator[Callable[[
         What tells the span how it ended: the template of the route, or None, and the status.
     """
     with _TRACER.start_as_current_span(
-        method, context=propagate.extract(headers), kind=trace.SpanKind.SERVER, attributes=_bound()
+        method,
+        context=propagate.extract(headers),
+        kind=trace.SpanKind.SERVER,
+        attributes=_bound(),
+        record_exception=False,
     ) as span:
 
         def end(route: str | None, status: int) -> None:

@@ -141,6 +141,8 @@ def waiting_versions(session: Session, source_id: str) -> list[tuple[str, int]]:
 def remove_gone(session: Session, source_id: str, *, seen_at: datetime, now: datetime) -> tuple[int, int]:
     """Remove what the sync that began at ``seen_at`` did not find, or hold it where that is too much.
 
+    What was held before stays so until it is found again or confirmed.
+
     Returns:
         How many documents were removed, and how many removals wait to be confirmed.
     """
@@ -153,7 +155,8 @@ def remove_gone(session: Session, source_id: str, *, seen_at: datetime, now: dat
         for row in held:
             row.held_at = row.held_at or now
         return _remove(session, [row for row in gone if row.document_id is None], now=now), len(held)
-    return _remove(session, gone, now=now), 0
+    waiting = sum(row.held_at is not None for row in held)
+    return _remove(session, [row for row in gone if row.held_at is None], now=now), waiting
 
 
 def confirm_removals(session: Session, source_id: str, *, now: datetime) -> int:

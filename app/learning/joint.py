@@ -151,7 +151,7 @@ class _Round:
 
     def _teachers(self, home: Home, material: Material) -> list[Teacher | None]:
         """Per example what the generator makes of its candidates; None where there is no answer."""
-        path = self.work / f"teachers-{self.number}.json"
+        path = self.work / f"likelihoods-{self.number}.json"
         if not path.is_file():
             made = self.wanted.generator
             encoder = material.retrieval.encoder
@@ -168,10 +168,18 @@ class _Round:
                 most_tokens=made.config.memory_tokens,
                 report=self._tell_scoring(time.monotonic()),
             )
-            taught = {one.id: sorted(teacher.items()) for one, teacher in zip(asked, found, strict=True)}
+            names = {row: passage_id for passage_id, row in material.corpus.rows.items()}
+            taught = {
+                one.id: {names[row]: score for row, score in sorted(teacher.items())}
+                for one, teacher in zip(asked, found, strict=True)
+            }
             _write_json(path, taught)
-        kept = {one: dict(scores) for one, scores in json.loads(path.read_text()).items()}
-        return [kept.get(example.id) for example in material.gathered.train]
+        rows = material.corpus.rows  # a killed run goes on, and passages may have come and gone meanwhile
+        kept = {
+            one: {rows[passage_id]: score for passage_id, score in scores.items() if passage_id in rows}
+            for one, scores in json.loads(path.read_text()).items()
+        }
+        return [kept.get(example.id) or None for example in material.gathered.train]
 
     def _tell_scoring(self, began: float) -> Callable[[int, int], None]:
         """Progress that says how long scoring takes, once the first question has shown it."""

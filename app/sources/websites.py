@@ -14,6 +14,7 @@ from app.sources.sitemaps import Sitemap, parse_sitemap, read_sitemaps
 
 ROBOTS_BYTES = 512_000  # of a robots.txt; RFC 9309 asks for 500 KiB at the least
 LONGEST_DELAY_SECONDS = 30.0
+XML = (".xml", ".xml.gz")
 
 
 class WebsiteReader:
@@ -51,6 +52,8 @@ class WebsiteReader:
         unreadable: dict[str, str] = {}
         for address in self._addresses:
             sitemap = self._read_sitemap(address) if _looks_like_sitemap(address) else None
+            if sitemap is None and _file_name(address).endswith(XML):  # else all that it listed would be gone
+                raise SourceUnavailable(f"{address} holds no sitemap that can be read whole", temporary=True)
             if sitemap is None:
                 items.append(Item(key=address, uri=address))
                 continue
@@ -129,8 +132,12 @@ class WebsiteReader:
 
 
 def _looks_like_sitemap(address: str) -> bool:
-    name = urlsplit(address).path.rsplit("/", 1)[-1].lower()
-    return "sitemap" in name or name.endswith((".xml", ".xml.gz"))
+    name = _file_name(address)
+    return "sitemap" in name or name.endswith(XML)
+
+
+def _file_name(address: str) -> str:
+    return urlsplit(address).path.rsplit("/", 1)[-1].lower()
 
 
 def _are_of_one_site(sitemap: str, page: str) -> bool:

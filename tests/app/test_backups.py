@@ -152,6 +152,7 @@ def test_what_comes_back_is_what_went_in(
     writing = threading.Thread(target=_keep_writing, args=(home, ended))
     writing.start()
     summary = write_backup(home.settings, archive)
+    assert archive.stat().st_mode & 0o077 == 0, "nobody else may read it"
     ended.set()
     writing.join()
     assert restore_backup(elsewhere, archive) == summary

@@ -119,8 +119,11 @@ def test_many_removals_are_held_until_confirmed(services: Services, source: Sync
         (folder / "part" / f"p{number}.md").unlink()
     assert source.counts() == {"unchanged": 5, "held": 5}
     assert len(texts(services)) == 10
-    write(folder, part__p0="# Part 0\n\nIt weighs 0 grams.\n")  # one is back: four are few enough
-    assert source.counts() == {"unchanged": 6, "removed": 4}
+    write(folder, part__p0="# Part 0\n\nIt weighs 0 grams.\n")
+    assert source.counts() == {"unchanged": 6, "held": 4}  # one is back, and four alone would be few enough
+    assert len(texts(services)) == 10
+    with services.database.writing() as session:
+        assert confirm_removals(session, source.id, now=datetime.now(UTC)) == 4
     assert len(texts(services)) == 6
     shutil.rmtree(folder / "part")
     (folder / "part").mkdir()

@@ -67,7 +67,7 @@ def test_requests_and_the_steps_of_their_jobs_become_spans_without_words(
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     with collector() as (address, bodies):
-        environment = {"FOOTNOTE_TRACES_ADDRESS": address, "OTEL_BSP_SCHEDULE_DELAY": "100"}
+        environment = {"FOOTNOTE_TRACES_ADDRESS": address, "OTEL_BSP_SCHEDULE_DELAY": "600000"}
         server = start_command(settings, tmp_path, "serve", "--port", str(port), **environment)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
             wait_until(lambda: is_up(client))
@@ -78,8 +78,8 @@ def test_requests_and_the_steps_of_their_jobs_become_spans_without_words(
             asked = {"question": "Which secretquestion?"}
             client.get("/v1/qa-pairs", params={"text": "secretword"}).raise_for_status()
             client.post("/v1/search", json=asked, headers={"traceparent": PARENT}).raise_for_status()
-            wait_until(lambda: any(span.name == "POST /v1/search" for span in spans_in(bodies)))
-        server.terminate()
+        assert not bodies
+        server.terminate()  # those that wait are sent at the end
         server.join()
         found = spans_in(bodies)
     search = next(span for span in found if span.name == "POST /v1/search")

@@ -80,6 +80,16 @@ def test_a_sitemap_that_can_not_be_read_lists_nothing(site: Site, answer: Any) -
     assert raised.value.temporary == (answer[0] == 500)
 
 
+@pytest.mark.parametrize(
+    "body", [b"<html>Back soon</html>", b"<urlset><url>", gzip.compress(b"<urlset/>")[:9]]
+)
+def test_a_sitemap_that_is_none_for_a_night_is_no_page(site: Site, body: bytes) -> None:
+    site.pages["/sitemap.xml"] = (200, {}, body)
+    with pytest.raises(SourceUnavailable, match="no sitemap") as raised:
+        listed(f"{site.address}/sitemap.xml")
+    assert raised.value.temporary
+
+
 def test_entities_of_a_sitemap_are_not_resolved(site: Site) -> None:
     body = (
         '<!DOCTYPE u [<!ENTITY e SYSTEM "file:///etc/hostname">]><urlset><url><loc>&e;</loc></url></urlset>'
