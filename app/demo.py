@@ -1,7 +1,6 @@
 """``make demo``: documents in, pairs compiled, a server up, four questions answered with footnotes."""
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -147,7 +146,11 @@ def django_docs(home: Path, progress: Progress) -> Path:
         with tarfile.open(archives[0]) as archive:
             archive.extractall(folder, filter="data")
         docs = next(Path(folder).glob("*/docs"))
-        shutil.move(docs, target)
+        try:
+            docs.rename(target)  # whole or not at all; a move would put it inside a folder that is there
+        except OSError:
+            if not target.is_dir():  # else another demonstration was quicker
+                raise
     progress("Fetching Django's documentation", 1, 1)
     return target
 
