@@ -81,7 +81,9 @@ def test_a_sitemap_that_can_not_be_read_lists_nothing(site: Site, answer: Any) -
 
 
 @pytest.mark.parametrize(
-    "body", [b"<html>Back soon</html>", b"<urlset><url>", gzip.compress(b"<urlset/>")[:9]]
+    "body",
+    [b"<html>Back soon</html>", b"<urlset><url>", gzip.compress(b"<urlset/>", mtime=0)[:9]],
+    ids=["no sitemap", "cut short", "packed and cut short"],
 )
 def test_a_sitemap_that_is_none_for_a_night_is_no_page(site: Site, body: bytes) -> None:
     site.pages["/sitemap.xml"] = (200, {}, body)
