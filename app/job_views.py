@@ -106,8 +106,10 @@ class Jobs(Protocol):
         """One job; raises `JobNotFound`."""
         ...
 
-    def recent(self, *, limit: int, state: JobState | None = None, kind: str | None = None) -> list[JobView]:
-        """The newest jobs first; without a state, those that failed before all others."""
+    def recent(
+        self, *, limit: int, state: JobState | None = None, kinds: Sequence[str] | None = None
+    ) -> list[JobView]:
+        """The newest jobs first, of all kinds if None; without a state, those that failed before others."""
         ...
 
     def details(self, job_id: str) -> JobDetails:

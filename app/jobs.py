@@ -139,24 +139,33 @@ class JobQueue:
             raise JobNotFound(job_id)
         return found[0]
 
-    def recent(self, *, limit: int, state: JobState | None = None, kind: str | None = None) -> list[JobView]:
-        """The newest jobs first.
+    def recent(
+        self, *, limit: int, state: JobState | None = None, kinds: Sequence[str] | None = None
+    ) -> list[JobView]:
+        """The newest jobs first, of some kinds or of all.
 
         Without a ``state``, those that failed come first, until somebody retries or dismisses them.
         """
         if state is not None:
-            return self._views(list(islice(self._newest(state, kind), limit)))
-        failed = list(islice(self._newest("failed", kind), limit))
-        newest = self._client.list_workflows(name=kind, limit=limit, sort_desc=True, load_input=False)
+            return self._views(list(islice(self._newest(state, kinds), limit)))
+        failed = list(islice(self._newest("failed", kinds), limit))
+        newest = self._client.list_workflows(
+            name=_names(kinds), limit=limit, sort_desc=True, load_input=False
+        )
         known = {workflow.workflow_id for workflow in failed}
         found = [*failed, *(workflow for workflow in newest if workflow.workflow_id not in known)]
         return self._views(found[:limit])
 
-    def _newest(self, state: JobState, kind: str | None) -> Iterator[WorkflowStatus]:
+    def _newest(self, state: JobState, kinds: Sequence[str] | None) -> Iterator[WorkflowStatus]:
         statuses, offset = list(_STATUSES[state]), 0
         while True:
             page = self._client.list_workflows(
-                name=kind, status=statuses, limit=PAGE, offset=offset, sort_desc=True, load_input=False
+                name=_names(kinds),
+                status=statuses,
+                limit=PAGE,
+                offset=offset,
+                sort_desc=True,
+                load_input=False,
             )
             yield from (workflow for workflow in page if _state(workflow) == state)
             if len(page) < PAGE:
@@ -291,6 +300,10 @@ def _options(kind: str, job_id: str) -> EnqueueOptions:
         "workflow_id": job_id,
         "attributes": {} if request_id is None else {REQUEST: request_id},
     }
+
+
+def _names(kinds: Sequence[str] | None) -> list[str] | None:
+    return None if kinds is None else list(kinds)
 
 
 def _state(workflow: WorkflowStatus) -> JobState:

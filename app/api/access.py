@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Request
 from starlette.routing import compile_path
 
 from app.api.problems import MEDIA_TYPE
-from app.db.api_keys import Access, Role
+from app.db.api_keys import Access, JobRefused, Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +94,9 @@ RULES: Mapping[str, Rule] = {  # docs/access.md says the same to people, and a t
     "GET /v1/api-keys": ADMINISTER,
     "DELETE /v1/api-keys/{key_id}": ADMINISTER,
 }
+JOB_ROLES: Mapping[str, Role] = {"ingest": Role.UPLOAD, "qa": Role.REVIEW}
+"""The least role that sees a job of a kind and acts on it; those that are not here are administrators'."""
+
 _PATTERNS = [  # an address without parameters before one with: as the routes themselves are tried
     (method, compile_path(path)[0], rule)
     for (method, path), rule in sorted(
@@ -107,6 +110,24 @@ def find_rule(method: str, path: str) -> Rule:
     """The rule of a request; an administrator's, without limits, where the table has none."""
     found = (rule for known, pattern, rule in _PATTERNS if known == method and pattern.match(path))
     return next(found, ADMINISTER)
+
+
+def check_job(access: Access, kind: str) -> None:
+    """Let only those see a job, or act on it, who may start one of its kind.
+
+    Raises:
+        JobRefused: If the asker may not.
+    """
+    needed = JOB_ROLES.get(kind, Role.ADMINISTER)
+    if not access.role.includes(needed):
+        raise JobRefused(kind, needed)
+
+
+def visible_jobs(access: Access) -> tuple[str, ...] | None:
+    """The kinds of jobs that the asker may see; None for all of them."""
+    if access.role is Role.ADMINISTER:
+        return None
+    return tuple(kind for kind, role in JOB_ROLES.items() if access.role.includes(role))
 
 
 def _access(request: Request) -> Access:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.access import UsesAccess, check_job, visible_jobs
 from app.api.dependencies import UsesJobs, UsesServices
 from app.api.fields import Storable
 from app.api.problems import described
@@ -92,37 +93,48 @@ class IndexList(BaseModel):
 @router.get("/jobs", responses=described(422))
 def list_jobs(
     jobs: UsesJobs,
+    access: UsesAccess,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     kind: Annotated[Storable | None, Query(max_length=40, examples=["ingest"])] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> JobList:
-    """The newest jobs; first those that failed, until somebody retries or dismisses them."""
-    found = jobs.recent(limit=limit, state=state, kind=kind)
+    """The newest jobs; first those that failed, until somebody retries or dismisses them.
+
+    Those of kinds that the key may start: an uploader sees ingests, a reviewer builds of pairs as well, an
+    administrator all.
+    """
+    visible = visible_jobs(access)
+    kinds = visible if kind is None else [one for one in (kind,) if visible is None or one in visible]
+    found = [] if kinds == [] else jobs.recent(limit=limit, state=state, kinds=kinds)
     return JobList(jobs=[JobResponse.model_validate(job) for job in found])
 
 
 @router.get("/jobs/{job_id}", responses=described(404, 422))
-def read_job(job_id: Storable, jobs: UsesJobs) -> JobDetailsResponse:
+def read_job(job_id: Storable, jobs: UsesJobs, access: UsesAccess) -> JobDetailsResponse:
     """State, progress, error, steps and log of a job."""
-    job, details = jobs.get(job_id), jobs.details(job_id)
-    return JobDetailsResponse.model_validate(asdict(job) | asdict(details))
+    job = jobs.get(job_id)
+    check_job(access, job.kind)
+    return JobDetailsResponse.model_validate(asdict(job) | asdict(jobs.details(job_id)))
 
 
 @router.post("/jobs/{job_id}/cancel", responses=described(404, 409, 422))
-def cancel_job(job_id: Storable, jobs: UsesJobs) -> JobResponse:
+def cancel_job(job_id: Storable, jobs: UsesJobs, access: UsesAccess) -> JobResponse:
     """End a job before it is done; a step under way ends at its next report."""
+    check_job(access, jobs.get(job_id).kind)
     return JobResponse.model_validate(jobs.cancel(job_id))
 
 
 @router.post("/jobs/{job_id}/retry", responses=described(404, 409, 422))
-def retry_job(job_id: Storable, jobs: UsesJobs) -> JobResponse:
+def retry_job(job_id: Storable, jobs: UsesJobs, access: UsesAccess) -> JobResponse:
     """Go on with a job that failed or was cancelled, at the step that failed or had not ended."""
+    check_job(access, jobs.get(job_id).kind)
     return JobResponse.model_validate(jobs.retry(job_id))
 
 
 @router.post("/jobs/{job_id}/dismiss", responses=described(404, 409, 422))
-def dismiss_job(job_id: Storable, jobs: UsesJobs) -> JobResponse:
+def dismiss_job(job_id: Storable, jobs: UsesJobs, access: UsesAccess) -> JobResponse:
     """Take note of a job that failed, so that it is no longer listed first."""
+    check_job(access, jobs.get(job_id).kind)
     return JobResponse.model_validate(jobs.dismiss(job_id))
 
 

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from app.catalogue import ModelUnavailable
 from app.db.answers import AnswerNotFound
-from app.db.api_keys import KeyInvalid, KeyNotFound, ProductRefused
+from app.db.api_keys import JobRefused, KeyInvalid, KeyNotFound, ProductRefused
 from app.db.deletions import DeletionNotFound
 from app.db.documents import AddressTaken, DocumentNotFound
 from app.db.evaluation_runs import EvaluationNotFound
@@ -67,6 +67,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     JobEnded: (409, "job-ended"),
     KeyNotFound: (404, "key-not-found"),
     ProductRefused: (403, "product-refused"),
+    JobRefused: (403, "role-needed"),
     AddressTaken: (409, "address-taken"),
     SourceNotFound: (404, "source-not-found"),
     UploadTooLarge: (413, "upload-too-large"),

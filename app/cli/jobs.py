@@ -89,7 +89,8 @@ def list_jobs(
     json: AsJson = False,
 ) -> None:
     """The newest jobs; first those that failed, until they are retried or dismissed."""
-    found = _with_queue(lambda queue: queue.recent(limit=limit, state=state, kind=kind))
+    kinds = None if kind is None else [kind]
+    found = _with_queue(lambda queue: queue.recent(limit=limit, state=state, kinds=kinds))
     if json:
         print_json([asdict(job) for job in found])
     else:

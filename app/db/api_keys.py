@@ -56,6 +56,13 @@ class ProductRefused(Exception):
         super().__init__(f"this key is limited to products; name one of them: {', '.join(own)}")
 
 
+class JobRefused(Exception):
+    """A key would see a job that it could not have started, or act on it."""
+
+    def __init__(self, kind: str, needed: Role) -> None:
+        super().__init__(f"a job of the kind {kind} needs a key with the role {needed.value}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """Who makes a request.

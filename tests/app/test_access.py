@@ -107,6 +107,29 @@ def test_the_matrix_of_routes_roles_and_limits(client: TestClient, make_key: Mak
             assert found == expected, (route, role, is_limited, response.text)
 
 
+def test_a_key_acts_on_the_jobs_that_it_could_have_started(client: TestClient, make_key: MakeKey) -> None:
+    keys = {role: bearer(make_key(role)["key"]) for role in LADDER[2:]}
+    boss = keys["administer"]
+    started = {
+        "ingest": client.post("/v1/indexes", headers=boss),
+        "qa": client.post("/v1/qa-pairs/build", json={"write": 0}, headers=boss),
+        "tune_retriever": client.post("/v1/training-runs", json={"kind": "retriever"}, headers=boss),
+    }
+    jobs = {kind: response.json()["job_id"] for kind, response in started.items()}
+    visible = {"upload": ["ingest"], "review": ["ingest", "qa"], "administer": list(jobs)}
+    for role, key in keys.items():
+        listed = client.get("/v1/jobs", headers=key).json()["jobs"]
+        assert sorted(job["kind"] for job in listed) == visible[role]
+        for name, job in jobs.items():
+            of_kind = client.get("/v1/jobs", params={"kind": name}, headers=key).json()["jobs"]
+            assert [one["id"] for one in of_kind] == [job] * (name in visible[role])
+            acts = [client.post(f"/v1/jobs/{job}/{act}", headers=key) for act in ("cancel", "retry")]
+            acts += [client.post(f"/v1/jobs/{job}/dismiss", headers=key)]
+            acts += [client.get(f"/v1/jobs/{job}", headers=key)]
+            refused = [kind(one) == "role-needed" and one.status_code == 403 for one in acts]
+            assert refused == [name not in visible[role]] * 4, (role, name)
+
+
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_the_api_describes_what_each_route_needs(client: TestClient) -> None:
     described = client.get("/openapi.json").json()

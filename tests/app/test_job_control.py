@@ -163,7 +163,7 @@ def test_a_failed_job_is_listed_first_until_somebody_acts(
     assert [job.id for job in queue.recent(limit=5)] == [failed, newer]
     assert [job.id for job in queue.recent(limit=1)] == [failed]
     assert [job.id for job in queue.recent(limit=5, state="succeeded")] == [newer]
-    assert queue.recent(limit=5, kind="qa") == []
+    assert queue.recent(limit=5, kinds=["qa"]) == []
     assert {key: count for key, count in queue.counts().items() if count} == {("ingest", "failed"): 1}
     assert queue.dismiss(failed).state == "dismissed"
     assert not any(queue.counts().values())
