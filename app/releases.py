@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from app.bundles import Lineup, describe_thresholds, release_lineup, settings_lineup
 from app.db.indexes import IndexView, newest_index
 from app.db.passages import forget_embeddings
@@ -38,6 +40,16 @@ FIRST = "what settings said before the first release"
 
 class NothingToRollBack(Exception):
     """There is no release to go back to; the message says why."""
+
+
+class GateOutdated(Exception):
+    """The gate compared a candidate with something else than what is live by now, or never let it pass."""
+
+    def __init__(self, release_id: str, live: str | None) -> None:
+        super().__init__(
+            f"the gate has not let {release_id} pass beside what is live now "
+            f"({live or 'what settings say'}); promote it again, so that the gate is asked anew"
+        )
 
 
 def create_release(
@@ -115,10 +127,12 @@ def promote(
         services: Of this home.
         release_id: The release.
         detail: Said of it in the release's events; a ``reason`` where it is forced.
-        forced: Whether the gate did not let it pass.
+        forced: Whether it goes live whatever the gate decided.
         progress: Told how far its index is.
 
     Raises:
+        GateOutdated: If it is not forced, and the gate's newest decision let it not pass, or compared it
+            with another release than is live when the pointer moves.
         ReleaseNotFound: If there is none of this id.
         ReleaseRetired: If its files are gone.
         ReleaseDamaged: If a part of it is not what was released.
@@ -127,12 +141,24 @@ def promote(
         first = read_pointers(session).release is None
     lineup = checked_lineup(services, release_id)
     index = _build(services, lineup, progress)
-    if first:
-        before = create_release(services, services.settings, note=FIRST, progress=progress)
-        _move(services, before.id, _newest(services, before), EventKind.PROMOTED, {"note": FIRST})
-    moved = _move(services, release_id, index, EventKind.FORCED if forced else EventKind.PROMOTED, detail)
+    before = create_release(services, services.settings, note=FIRST, progress=progress) if first else None
+    with services.database.writing() as session:
+        live = lock_pointer(session)
+        release = get_release(session, release_id)
+        if not forced and live != release_id and not _let_through(release, live):
+            raise GateOutdated(release_id, live)
+        if before is not None and live is None:
+            newest = newest_index(session, before.vectors)
+            _move(session, before.id, newest, EventKind.PROMOTED, {"note": FIRST})
+        moved = _move(session, release_id, index, EventKind.FORCED if forced else EventKind.PROMOTED, detail)
     retire_old(services)
     return moved
+
+
+def _let_through(release: ReleaseView, live: str | None) -> bool:
+    """Whether the gate's newest decision is good for this release beside what is live."""
+    gate = release.gate
+    return gate is not None and bool(gate["passed"]) and gate["live"] == live
 
 
 def checked_lineup(services: Services, release_id: str) -> Lineup:
@@ -146,24 +172,17 @@ def checked_lineup(services: Services, release_id: str) -> Lineup:
     return lineup
 
 
-def _newest(services: Services, release: ReleaseView) -> IndexView | None:
-    with services.database.reading() as session:
-        return newest_index(session, release.vectors)
-
-
 def _move(
-    services: Services,
+    session: Session,
     release_id: str,
     index: IndexView | None,
     kind: EventKind,
     detail: Mapping[str, Any],
 ) -> ReleaseView:
     assert index is not None  # every release that is not retired keeps one
-    with services.database.writing() as session:
-        move_pointer(session, release_id, index, kind=kind, detail=detail, now=_now())
-        moved = get_release(session, release_id)
+    move_pointer(session, release_id, index, kind=kind, detail=detail, now=_now())
     logger().info("release_live", release=release_id, how=kind.value)
-    return moved
+    return get_release(session, release_id)
 
 
 def roll_back(
@@ -199,7 +218,8 @@ def roll_back(
         index = newest_index(session, get_release(session, target).vectors)
     if index is None or not is_whole(services.settings, index):
         index = _build(services, lineup, progress)
-    return _move(services, target, index, EventKind.ROLLED_BACK, {"from": live_id, "reason": reason})
+    with services.database.writing() as session:
+        return _move(session, target, index, EventKind.ROLLED_BACK, {"from": live_id, "reason": reason})
 
 
 def retire_old(services: Services) -> list[str]:

@@ -103,7 +103,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     )
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
     from app.models import ReleaseDamaged  # noqa: PLC0415
-    from app.releases import NothingToRollBack  # noqa: PLC0415
+    from app.releases import GateOutdated, NothingToRollBack  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.sources.errors import SourceInvalid  # noqa: PLC0415
     from app.wiring import NotReady  # noqa: PLC0415
@@ -151,6 +151,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         ReleaseNotFound,
         ReleaseDamaged,
         ReleaseRetired,
+        GateOutdated,
         NothingToRollBack,
         AlreadyTuning,
         DeviceUnavailable,

@@ -26,13 +26,14 @@ from app.db.releases import (
     list_events,
     list_releases,
     read_pointers,
+    record_gate,
 )
 from app.db.training_runs import Kind, begin_run
 from app.evaluations.questions import Asked
 from app.model_folders import tuned_folder, write_manifest
 from app.models import ReleaseDamaged
 from app.release_gate import gate_release
-from app.releases import NothingToRollBack, create_release, promote, retire_old, roll_back
+from app.releases import GateOutdated, NothingToRollBack, create_release, promote, retire_old, roll_back
 from app.settings import Settings
 from app.wiring import Services, build_services
 from finetune.overlap import digest_questions
@@ -91,6 +92,39 @@ def test_a_rollback_brings_the_former_answers_back_word_for_word(services: Servi
         events = [(one.kind, one.detail.get("reason")) for one in list_events(session, back.id)]
         assert get_release(session, release).force_reason == "test"
     assert events[-1] == ("rolled back", "worse")
+
+
+def _decide(services: Services, release: str, *, passed: bool, live: str | None) -> None:
+    gate = {"passed": passed, "live": live}
+    with services.database.writing() as session:
+        record_gate(session, release, gate, now=datetime.now(UTC))
+
+
+def test_only_what_the_gate_let_pass_beside_what_is_live_goes_live(services: Services) -> None:
+    def go_live(release: str) -> None:
+        promote(services, release, detail={}, forced=False, progress=_ignore)
+
+    first, second = (
+        create_release(services, _other(services), note=name, progress=_ignore).id for name in "ab"
+    )
+    with pytest.raises(GateOutdated, match=f"not let {first} pass"):
+        go_live(first)
+    _decide(services, first, passed=False, live=None)
+    with pytest.raises(GateOutdated):
+        go_live(first)
+    with services.database.reading() as session:
+        assert read_pointers(session).release is None
+    for release in (first, second):
+        _decide(services, release, passed=True, live=None)
+    go_live(first)
+    go_live(first)  # a step that is repeated after a crash
+    with pytest.raises(GateOutdated, match=f"{first}.*asked anew"):
+        go_live(second)  # it was compared with what was live before
+    _decide(services, second, passed=True, live=first)
+    go_live(second)
+    with services.database.reading() as session:
+        assert read_pointers(session).release == second
+        assert get_release(session, second).replaced == first
 
 
 def test_nobody_who_asks_meanwhile_gets_an_error_or_a_mixture(services: Services) -> None:
@@ -314,13 +348,17 @@ def _promote_and_die(settings: Settings, release: str, events: int) -> bool:
     return ended.returncode != 0
 
 
+SURELY_KILLED = 9  # statements and commits that every promotion needs
+
+
 @pytest.mark.parametrize(
-    "events", [9, *(pytest.param(events, marks=pytest.mark.slow) for events in range(2, 42, 2))]
+    "events", [SURELY_KILLED, *(pytest.param(events, marks=pytest.mark.slow) for events in range(2, 42, 2))]
 )
 def test_a_promotion_that_is_killed_leaves_the_old_or_the_new(services: Services, events: int) -> None:
     old = _promote(services, services.settings)
     new = create_release(services, _other(services), note="", progress=_ignore).id
     killed = _promote_and_die(services.settings, new, events)
+    assert killed or events > SURELY_KILLED
     with services.database.reading() as session:
         pointers = read_pointers(session)
         states = [one.state for one in list_releases(session)]
