@@ -28,6 +28,7 @@ from app.db.passages import (
 )
 from app.db.session import Database
 from app.db.tables import Document, DocumentVersion, NearDuplicate, Passage
+from app.failures import is_temporary
 from app.observability import logger
 from app.settings import Settings
 from ingest.detection import detect_media_type
@@ -167,6 +168,9 @@ def parse_version(
 
     QA pairs that rest on an older version move to this one, or go stale, in the same transaction. Of a
     document that was deleted meanwhile nothing is stored.
+
+    Raises:
+        OSError: If its bytes can't be read for the time being; nothing is stored.
     """
     with database.reading() as session:
         row = session.get(DocumentVersion, (document_id, version))
@@ -175,6 +179,12 @@ def parse_version(
         name, sha256, given_title = row.name, row.sha256, row.given_title
     try:
         data = blob_path(settings.blobs_folder, sha256).read_bytes()
+    except OSError as error:
+        if is_temporary(error):
+            raise
+        problem = f"{name!r}: its stored bytes can't be read ({error.strerror}); upload it again"
+        return _fail(database, document_id, version, problem)
+    try:
         document = parse(data, name=name, max_text_characters=settings.max_text_characters)
         document = replace(document, title=given_title or document.title)
         passages = _cut(document, encoder, settings, document_id, version)

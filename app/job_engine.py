@@ -16,6 +16,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.documents import pending_versions
+from app.db.source_items import waiting_versions
 from app.db.tables import new_id
 from app.job_lock import lock_home
 from app.job_records import EndedJobs
@@ -205,11 +206,19 @@ class JobEngine:
 
     def _adopt_orphans(self, least_age: timedelta) -> None:
         """Start a job for versions that were stored and never handed over: their uploader was killed."""
+        assert self._client is not None  # since the start
+        syncs = self._client.list_workflows(name=SYNC, status=list(ACTIVE), load_output=False)
         with self._services.database.reading() as session:
             waiting = pending_versions(session, before=datetime.now(UTC) - least_age)
+            brought = {
+                version
+                for sync in syncs
+                if sync.input is not None
+                for version in waiting_versions(session, sync.input["args"][0])
+            }
+        waiting = [version for version in waiting if version not in brought]  # their sync hands them over
         if not waiting:
             return
-        assert self._client is not None  # since the start
         taken = {
             tuple(version)
             for status in (ACTIVE, ("CANCELLED", *ENDED_BADLY))

@@ -43,8 +43,10 @@ class FolderReader:
     def fetch(self, item: Item, known: Known) -> Fetched:
         """The bytes of a file."""
         del known
-        path = self._root / item.key
+        path = self._root.resolve() / item.key
         try:
+            if path.resolve() != path:
+                raise ItemRefused(f"{item.key!r} is a link by now, and links are not followed")
             if path.stat().st_size > self._max_bytes:
                 raise ItemRefused(
                     f"{item.key!r} is larger than {self._max_bytes:,} bytes; split it, or raise "

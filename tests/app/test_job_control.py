@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 
 import app.failures
 import app.job_engine
+import app.sync_workflow
 from app.db.jobs import KEPT_LINES, LogLine, add_log, get_log
 from app.job_engine import JobEngine
 from app.job_views import JobEnded, JobUnderWay, JobView
@@ -20,9 +22,10 @@ from app.models import Models
 from app.observability import configure_logging, logger
 from app.settings import Settings
 from app.wiring import Services, build_services
-from app.workflows import Run
+from app.workflows import Run, Versions, ingest_versions
 from tests.app.conftest import Run as RunCommand
 from tests.app.conftest import Upload, Wait
+from tests.app.syncing import add_source, write
 
 DEADLINE_SECONDS = 120
 
@@ -207,6 +210,26 @@ def test_jobs_of_two_kinds_do_not_wait_for_each_other(
     script(monkeypatch, "build_pairs", work)
     jobs = [queue.reindex(), queue.build_pairs(write=0)]
     assert [ended(queue, job_id).state for job_id in jobs] == ["succeeded", "succeeded"]
+
+
+def test_documents_that_a_sync_is_at_are_no_orphans(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_logging: None
+) -> None:
+    configure_logging("error")
+    write(tmp_path, one="# Pump\n\nIt is blue.\n")
+    source = add_source(services, "folder", str(tmp_path))
+    engine = JobEngine(services)
+
+    def ingest(run: Run, versions: Versions) -> dict[str, Any]:
+        engine._adopt_orphans(timedelta())
+        return ingest_versions(run, versions)
+
+    monkeypatch.setattr(app.sync_workflow, "ingest_versions", ingest)
+    engine.start()
+    with closing(JobQueue(services)) as queue:
+        assert (ended(queue, queue.sync(source.id)).result or {})["added"] == 1
+        assert [job.kind for job in queue.recent(limit=5)] == ["sync"]
+    engine.stop()
 
 
 def test_of_each_job_the_newest_lines_are_kept(services: Services) -> None:

@@ -1,5 +1,6 @@
 """Jobs are durable: a process that is killed in the middle loses nothing and does nothing twice."""
 
+import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ import pytest
 from sqlalchemy import func, select
 
 from app.cli.documents import ingest_files, wait_for
-from app.db.documents import pending_versions
+from app.db.document_views import get_outcomes
+from app.db.documents import State, pending_versions
 from app.db.passages import count_missing_embeddings
 from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
 from app.ingesting import accept_upload, embed_missing, parse_version
@@ -83,6 +85,49 @@ def check_whole(services: Services) -> None:
         live = session.scalars(select(IndexVersion).where(IndexVersion.live)).one()
     assert (live.passages, live.documents) == (DOCUMENTS, DOCUMENTS)
     assert "22 grams" in services.search("How much does device 7 weigh?", k=1).hits[0].text
+
+
+def test_a_disk_that_fails_for_a_moment_fails_no_document(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, settings = services.database, services.settings
+    stored = accept_upload(
+        database,
+        settings,
+        data=b"# Device\n\nIt weighs 7 grams.\n",
+        name="a.md",
+        uri="test:a",
+        title=None,
+        product=None,
+        now=datetime.now(UTC),
+    )
+
+    def parse_again() -> State:
+        return parse_version(
+            database,
+            settings,
+            services.encoder,
+            stored.document_id,
+            stored.version,
+            now=lambda: datetime.now(UTC),
+        )
+
+    def fail(_path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            parse_again()
+    with database.reading() as session:
+        assert pending_versions(session) == [(stored.document_id, stored.version)]
+    assert parse_again() is State.READY
+    (blob,) = (one for one in settings.blobs_folder.rglob("*") if one.is_file())
+    blob.unlink()
+    assert parse_again() is State.FAILED
+    with database.reading() as session:
+        (outcome,) = get_outcomes(session, [(stored.document_id, stored.version)])
+    assert "'a.md': its stored bytes can't be read (No such file or directory)" in (outcome.error or "")
 
 
 def test_a_job_embeds_its_own_documents_and_leaves_those_of_others(services: Services) -> None:

@@ -19,7 +19,9 @@ from app.ingesting import accept_upload
 from app.models import Models
 from app.settings import Settings
 from app.source_administration import remove
-from app.sources.errors import SourceInvalid
+from app.sources.errors import ItemRefused, SourceInvalid
+from app.sources.folders import FolderReader
+from app.sources.items import Known
 from app.sources.kinds import check_source
 from app.sync_workflow import SyncFailed, sync_source
 from app.wiring import Services, build_services
@@ -173,6 +175,23 @@ def test_a_file_that_breaks_keeps_its_good_version(services: Services, source: S
     assert source.counts() == {"unchanged": 9, "failed": 1}
     broken.write_bytes(good)
     assert source.counts() == {"unchanged": 10}
+
+
+def test_a_file_that_became_a_link_after_it_was_listed_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere", p0="secret", p1="secret")
+    (tmp_path / "way").symlink_to(folder)  # the folder itself may be one
+    reader = FolderReader(tmp_path / "way", uri_prefix=PREFIX, max_bytes=1000)
+    items = {item.key: item for item in reader.list_items().items}
+    nothing = Known(etag=None, last_modified=None)
+    assert reader.fetch(items["part/p1.md"], nothing).data.startswith(b"# Part 1")
+    (folder / "part" / "p0.md").unlink()
+    (folder / "part" / "p0.md").symlink_to(tmp_path / "elsewhere" / "p0.md")
+    with pytest.raises(ItemRefused, match="is a link by now"):
+        reader.fetch(items["part/p0.md"], nothing)
+    shutil.rmtree(folder / "part")
+    (folder / "part").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ItemRefused, match="is a link by now"):
+        reader.fetch(items["part/p1.md"], nothing)
 
 
 def test_types_that_nothing_reads_are_skipped(services: Services, source: Synced, folder: Path) -> None:
