@@ -14,6 +14,7 @@ from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus, error
 
 from app.db.jobs import Progress, get_log, get_progress
 from app.db.session import migration_lock
+from app.db.sources import end_sync
 from app.db.tables import new_id
 from app.job_views import (
     JobDetails,
@@ -32,7 +33,7 @@ from app.wiring import Services
 from app.workflows import Versions
 
 APPLICATION = "footnote"
-WORKFLOWS_VERSION = "1"  # a changed list of steps needs a new number: old workflows must not resume in it
+WORKFLOWS_VERSION = "2"  # a changed list of steps needs a new number: old workflows must not resume in it
 INGEST = "ingest"
 PAIRS = "qa"
 TUNE_RETRIEVER = "tune_retriever"
@@ -205,10 +206,25 @@ class JobQueue:
         if job.state not in ("waiting", "running"):
             raise JobEnded(job_id, job.state)
         self._client.cancel_workflow(job_id)
+        if job.kind == SYNC:
+            with self._database.writing() as session:
+                end_sync(session, self._source_of(job_id), {}, "it was cancelled", now=datetime.now(UTC))
         return self.get(job_id)
+
+    def _source_of(self, job_id: str) -> str:
+        """The source that a sync is of."""
+        (workflow,) = self._client.list_workflows(workflow_ids=[job_id], load_output=False)
+        assert workflow.input is not None
+        return str(workflow.input["args"][0])
 
     def retry(self, job_id: str) -> JobView:
         """Go on with a job that failed or was cancelled, at the step that failed or had not ended.
+
+        Instead of a sync a new one begins, or the one under way is joined: the source has changed, and
+        others of it may have run. The one that failed is dismissed.
+
+        Returns:
+            The job that goes on.
 
         Raises:
             JobNotFound: If there is none of this id.
@@ -221,6 +237,10 @@ class JobQueue:
             raise JobUnderWay(job_id, state)
         if state == "succeeded":
             raise JobEnded(job_id, state)
+        if workflow.name == SYNC:
+            begun = self.sync(self._source_of(job_id))
+            self._client.update_workflow_attributes(job_id, {_DISMISSED: True}, merge=True)
+            return self.get(begun)
         try:
             self._client.rewind_workflow(
                 job_id,
@@ -234,13 +254,10 @@ class JobQueue:
         return self.get(job_id)
 
     def _first_undone(self, workflow: WorkflowStatus) -> int:
-        """The number of the step to go on with; steps count from 1. A step that fails is the last one.
-
-        A sync begins anew: its source has changed, others have run, and its last step tells how it failed.
-        """
+        """The number of the step to go on with; steps count from 1. A step that fails is the last one."""
         steps = self._client.list_workflow_steps(workflow.workflow_id, load_output=False)
         is_another = workflow.app_version not in (None, WORKFLOWS_VERSION)
-        if not steps or is_another or workflow.name == SYNC:
+        if not steps or is_another:
             return 1
         last = steps[-1]["function_id"]
         return last if workflow.status in ENDED_BADLY else last + 1

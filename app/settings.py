@@ -166,7 +166,7 @@ class Settings(BaseSettings):
 
     @property
     def sources_folder(self) -> Path:
-        """Folder of copies of repositories, by the id of their source."""
+        """Folder of copies of repositories and listings of syncs under way, by the id of their source."""
         return self.home / "sources"
 
     @property

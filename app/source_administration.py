@@ -18,7 +18,7 @@ from app.db.sources import (
 )
 from app.settings import Settings
 from app.sources.errors import SourceInvalid
-from app.sources.kinds import check_source
+from app.sources.kinds import check_source, listing_path
 from app.sources.schedules import check_schedule
 
 LONGEST_NAME = 200
@@ -75,4 +75,5 @@ def remove(
         removed = remove_documents(session, source_id, now=now) if with_documents else 0
         remove_source(session, source_id)
     shutil.rmtree(settings.sources_folder / source_id, ignore_errors=True)
+    listing_path(settings, source_id).unlink(missing_ok=True)
     return removed

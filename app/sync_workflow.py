@@ -1,17 +1,20 @@
 """What a sync does, as a list of steps; it ends with those of an ingest."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from app.db.source_items import mark_seen, remove_gone, waiting_versions
 from app.db.sources import SourceNotFound, SourceView, begin_sync, end_sync, get_source
 from app.sources.errors import SourceUnavailable
 from app.sources.items import Item, Reader
-from app.sources.kinds import open_source
+from app.sources.kinds import listing_path, open_source
 from app.syncing import Change, fail_item, restore_moved, take_item
 from app.workflows import Run, ingest_versions
 
@@ -39,7 +42,7 @@ def sync_source(
         listed = _list_patiently(run, sync, pauses_seconds)
         changes, failed = _fetch_patiently(run, sync, listed["items"], pauses_seconds)
         removed, held = run.step("remove", sync.remove)
-        run.step("restore", partial(sync.restore, listed["items"]))
+        run.step("restore", sync.restore)
         versions = run.step("waiting", sync.waiting)
         ingested = ingest_versions(run, versions)
     except Exception as error:
@@ -77,24 +80,24 @@ def _list_patiently(run: Run, sync: "_Sync", pauses_seconds: Sequence[float]) ->
 
 
 def _fetch_patiently(
-    run: Run, sync: "_Sync", items: Sequence[Sequence[Any]], pauses_seconds: Sequence[float]
+    run: Run, sync: "_Sync", items: int, pauses_seconds: Sequence[float]
 ) -> tuple[Counter[str], list[dict[str, str]]]:
     """Take every item, those that failed for the time being again after each pause."""
     changes: Counter[str] = Counter()
     failed: list[dict[str, str]] = []
-    waiting = list(range(len(items)))
+    waiting = list(range(items))
     for tried, pause in enumerate((0.0, *pauses_seconds)):
         if not waiting:
             break
         _pause(run, pause)
         again: list[int] = []
         for begin in range(0, len(waiting), FETCHED_AT_ONCE):
-            batch = [items[number] for number in waiting[begin : begin + FETCHED_AT_ONCE]]
-            step = partial(sync.fetch, batch, len(items) - len(waiting) + begin, len(items))
+            batch = waiting[begin : begin + FETCHED_AT_ONCE]
+            step = partial(sync.fetch, batch, items - len(waiting) + begin, items)
             taken = run.step("fetch", partial(step, is_last=tried == len(pauses_seconds)))
             changes.update(taken["changes"])
             failed += taken["failed"]
-            again += [waiting[begin + number] for number in taken["again"]]
+            again += taken["again"]
         waiting = again
     return changes, failed
 
@@ -114,6 +117,7 @@ class _Sync:
         self._source_id = source_id
         self._seen_at = datetime.fromisoformat(begun)
         self._opened: tuple[SourceView, Reader] | None = None
+        self._listed: list[Item] | None = None
 
     def _open(self) -> tuple[SourceView, Reader]:
         if self._opened is None:
@@ -133,7 +137,11 @@ class _Sync:
         return self._opened
 
     def list_items(self) -> dict[str, Any]:
-        """``items``, each as key, address and mark, and ``unreadable``; or ``error`` and ``temporary``."""
+        """How many ``items`` there are, and ``unreadable``; or ``error`` and ``temporary``.
+
+        The items themselves are kept beside the job's records, which would remember the addresses of deleted
+        documents for as long as they last.
+        """
         self._run.report("listing", 0, 1)
         try:
             _, reader = self._open()
@@ -144,12 +152,28 @@ class _Sync:
             for beginning in listing.unreadable:
                 mark_seen(session, self._source_id, beginning, seen_at=self._seen_at)
         items = [[item.key, item.uri, item.etag] for item in listing.items]
-        return {"items": items, "unreadable": listing.unreadable}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_name(f"{self._path.name}.{uuid4().hex}")
+        beside.write_text(json.dumps(items))
+        beside.replace(self._path)
+        return {"items": len(items), "unreadable": listing.unreadable}
 
-    def fetch(
-        self, batch: Sequence[Sequence[Any]], done: int, total: int, *, is_last: bool
-    ) -> dict[str, Any]:
-        """Take some items; ``again`` numbers those of them that are worth another try."""
+    @property
+    def _path(self) -> Path:
+        return listing_path(self._run.services.settings, self._source_id)
+
+    def _items(self) -> list[Item]:
+        """What was listed; only steps read it, since it goes with the last one."""
+        if self._listed is None:
+            try:
+                items = json.loads(self._path.read_text())
+            except FileNotFoundError as error:
+                raise SyncFailed("what this sync had listed is gone; sync the source again") from error
+            self._listed = [Item(key=key, uri=uri, etag=etag) for key, uri, etag in items]
+        return self._listed
+
+    def fetch(self, batch: Sequence[int], done: int, total: int, *, is_last: bool) -> dict[str, Any]:
+        """Take items of these numbers; ``again`` are those of them that are worth another try."""
         source, reader = self._open()
         services = self._run.services
         changes: Counter[str] = Counter()
@@ -157,12 +181,12 @@ class _Sync:
         again: list[int] = []
         in_a_row = 0
         self._run.report("fetching", done, total)
-        for number, (key, uri, etag) in enumerate(batch):
+        for number in batch:
             self._run.check()
             if in_a_row >= FAILURES_IN_A_ROW and not is_last:
                 again.append(number)
                 continue
-            item = Item(key=key, uri=uri, etag=etag)
+            item = self._items()[number]
             try:
                 change, problem = take_item(
                     services.database,
@@ -183,7 +207,7 @@ class _Sync:
                 fail_item(services.database, source, item, str(error), seen_at=self._seen_at)
             changes[change] += 1
             if problem is not None:
-                failed.append({"name": key, "error": problem})
+                failed.append({"name": item.key, "error": problem})
         return {"changes": dict(changes), "failed": failed, "again": again}
 
     def remove(self) -> tuple[int, int]:
@@ -191,7 +215,7 @@ class _Sync:
         with self._run.services.database.writing() as session:
             return remove_gone(session, self._source_id, seen_at=self._seen_at, now=datetime.now(UTC))
 
-    def restore(self, items: Sequence[Sequence[Any]]) -> int:
+    def restore(self) -> int:
         """See `app.syncing.restore_moved`."""
         source, _ = self._open()
         services = self._run.services
@@ -199,7 +223,7 @@ class _Sync:
             services.database,
             services.settings,
             source,
-            {key: uri for key, uri, _ in items},
+            {item.key: item.uri for item in self._items()},
             seen_at=self._seen_at,
             now=datetime.now(UTC),
         )
@@ -216,6 +240,7 @@ class _Sync:
             self._opened = None
 
     def end(self, counts: dict[str, int], error: str | None) -> None:
-        """Record how it went."""
+        """Record how it went, and forget what was listed."""
+        self._path.unlink(missing_ok=True)
         with self._run.services.database.writing() as session:
             end_sync(session, self._source_id, counts, error, now=datetime.now(UTC))

@@ -153,6 +153,11 @@ def check_source(
     return checked.model_dump(mode="json")
 
 
+def listing_path(settings: Settings, source_id: str) -> Path:
+    """Where the sync of a source that is under way keeps what it listed."""
+    return settings.sources_folder / f"{source_id}.json"
+
+
 def open_source(
     kind: str,
     location: str,

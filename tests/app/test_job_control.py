@@ -15,9 +15,10 @@ import app.failures
 import app.job_engine
 import app.sync_workflow
 from app.db.jobs import KEPT_LINES, LogLine, add_log, get_log
+from app.db.sources import get_source
 from app.job_engine import JobEngine
 from app.job_views import JobEnded, JobUnderWay, JobView
-from app.jobs import JobQueue
+from app.jobs import JobQueue, open_client
 from app.models import Models
 from app.observability import configure_logging, logger
 from app.settings import Settings
@@ -212,12 +213,12 @@ def test_jobs_of_two_kinds_do_not_wait_for_each_other(
     assert [ended(queue, job_id).state for job_id in jobs] == ["succeeded", "succeeded"]
 
 
-def test_documents_that_a_sync_is_at_are_no_orphans(
+def test_a_sync_remembers_no_addresses_and_its_documents_are_no_orphans(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_logging: None
 ) -> None:
     configure_logging("error")
-    write(tmp_path, one="# Pump\n\nIt is blue.\n")
-    source = add_source(services, "folder", str(tmp_path))
+    write(tmp_path / "docs", one="# Pump\n\nIt is blue.\n")
+    source = add_source(services, "folder", str(tmp_path / "docs"))
     engine = JobEngine(services)
 
     def ingest(run: Run, versions: Versions) -> dict[str, Any]:
@@ -227,8 +228,38 @@ def test_documents_that_a_sync_is_at_are_no_orphans(
     monkeypatch.setattr(app.sync_workflow, "ingest_versions", ingest)
     engine.start()
     with closing(JobQueue(services)) as queue:
-        assert (ended(queue, queue.sync(source.id)).result or {})["added"] == 1
+        job = ended(queue, queue.sync(source.id))
+        assert (job.result or {})["added"] == 1
         assert [job.kind for job in queue.recent(limit=5)] == ["sync"]
+    engine.stop()
+    client = open_client(services)
+    steps = client.list_workflow_steps(job.id)
+    client.destroy()
+    assert {"items": 1, "unreadable": {}} in [step["output"] for step in steps]
+    assert "one.md" not in repr(steps)
+
+
+def test_of_two_retried_syncs_of_a_source_one_begins(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_logging: None
+) -> None:
+    configure_logging("error")
+    source = add_source(services, "folder", str(tmp_path / "later"))
+    engine = JobEngine(services)
+    engine.start()
+    with closing(JobQueue(services)) as queue:
+        failed = [ended(queue, queue.sync(source.id)).id for _ in range(2)]
+        leave = threading.Event()
+        monkeypatch.setattr(
+            app.job_engine, "sync_source", lambda run, _id: run.step("wait", lambda: {"left": leave.wait(60)})
+        )
+        begun = [queue.retry(job).id for job in failed]
+        assert begun[0] == begun[1]
+        assert begun[0] not in failed
+        assert [queue.get(job).state for job in failed] == ["dismissed"] * 2
+        assert queue.cancel(begun[0]).state == "cancelled"
+        leave.set()
+        with services.database.reading() as session:
+            assert get_source(session, source.id).sync_error == "it was cancelled"
     engine.stop()
 
 

@@ -79,7 +79,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("killed_in", ["fetch", "remove", "parse"])
+@pytest.mark.parametrize("killed_in", ["list", "fetch", "remove", "parse", "end"])
 def test_a_sync_that_was_killed_goes_on_where_it_was(
     services: Services, source: Synced, folder: Path, killed_in: str
 ) -> None:
@@ -112,6 +112,7 @@ def test_a_sync_that_was_killed_goes_on_where_it_was(
     assert found[f"{PREFIX}part/p1.md"] == "Part 1\n\nIt weighs a ton."
     assert found[f"{PREFIX}new.md"] == "New\n\nA new page."
     assert f"{PREFIX}part/p2.md" not in found
+    assert not list(services.settings.sources_folder.iterdir()), "what was listed is forgotten"
     assert source.counts() == {"unchanged": 10}
 
 

@@ -128,6 +128,6 @@ def test_a_failed_sync_that_is_retried_asks_the_source_again(
     assert job["state"] == "failed"
     later.mkdir()
     (later / "note.md").write_text("# Note\n\nThe lamp has 40 watts.\n")
-    assert client.post(f"/v1/jobs/{job['id']}/retry").status_code == 200
-    again = wait(job["id"])
+    again = wait(client.post(f"/v1/jobs/{job['id']}/retry").json()["id"])
     assert (again["state"], again["result"]["added"]) == ("succeeded", 1)
+    assert client.get(f"/v1/jobs/{job['id']}").json()["state"] == "dismissed"
