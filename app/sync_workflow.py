@@ -20,7 +20,9 @@ from app.workflows import Run, ingest_versions
 
 FETCHED_AT_ONCE = 16  # items in one recorded step
 PAUSES_SECONDS = (2.0, 10.0, 60.0)  # before what failed for the time being is tried again
-FAILURES_IN_A_ROW = 3  # then the rest of a step waits for the next try
+FAILURES_IN_A_ROW = 3  # then all that is left waits for the next try
+LAST_FAILURES_IN_A_ROW = 20  # then the source is taken for down, and the rest waits for the next sync
+NOT_TRIED = "not fetched, since the source stopped answering; the next sync tries again"
 POLLING_SECONDS = 0.1
 
 
@@ -82,7 +84,11 @@ def _list_patiently(run: Run, sync: "_Sync", pauses_seconds: Sequence[float]) ->
 def _fetch_patiently(
     run: Run, sync: "_Sync", items: int, pauses_seconds: Sequence[float]
 ) -> tuple[Counter[str], list[dict[str, str]]]:
-    """Take every item, those that failed for the time being again after each pause."""
+    """Take every item, those that failed for the time being again after each pause.
+
+    Where several fail in a row the others are left for the next try, and come first in it: a source that
+    is down is not asked for every item, and a few bad ones do not keep the others out.
+    """
     changes: Counter[str] = Counter()
     failed: list[dict[str, str]] = []
     waiting = list(range(items))
@@ -90,15 +96,19 @@ def _fetch_patiently(
         if not waiting:
             break
         _pause(run, pause)
+        untried: list[int] = []
         again: list[int] = []
+        in_a_row = 0
         for begin in range(0, len(waiting), FETCHED_AT_ONCE):
             batch = waiting[begin : begin + FETCHED_AT_ONCE]
-            step = partial(sync.fetch, batch, items - len(waiting) + begin, items)
+            step = partial(sync.fetch, batch, items - len(waiting) + begin, items, in_a_row=in_a_row)
             taken = run.step("fetch", partial(step, is_last=tried == len(pauses_seconds)))
+            in_a_row = taken["in_a_row"]
             changes.update(taken["changes"])
             failed += taken["failed"]
+            untried += taken["untried"]
             again += taken["again"]
-        waiting = again
+        waiting = untried + again
     return changes, failed
 
 
@@ -172,31 +182,28 @@ class _Sync:
             self._listed = [Item(key=key, uri=uri, etag=etag) for key, uri, etag in items]
         return self._listed
 
-    def fetch(self, batch: Sequence[int], done: int, total: int, *, is_last: bool) -> dict[str, Any]:
-        """Take items of these numbers; ``again`` are those of them that are worth another try."""
-        source, reader = self._open()
-        services = self._run.services
+    def fetch(
+        self, batch: Sequence[int], done: int, total: int, *, in_a_row: int, is_last: bool
+    ) -> dict[str, Any]:
+        """Take items of these numbers, after so many failures in a row.
+
+        Returns:
+            ``changes`` and ``failed``; ``again``, those that are worth another try, and ``untried``; and how
+            many failures in a row there were last.
+        """
         changes: Counter[str] = Counter()
         failed: list[dict[str, str]] = []
         again: list[int] = []
-        in_a_row = 0
+        untried: list[int] = []
         self._run.report("fetching", done, total)
         for number in batch:
             self._run.check()
             if in_a_row >= FAILURES_IN_A_ROW and not is_last:
-                again.append(number)
+                untried.append(number)
                 continue
             item = self._items()[number]
             try:
-                change, problem = take_item(
-                    services.database,
-                    services.settings,
-                    source,
-                    reader,
-                    item,
-                    seen_at=self._seen_at,
-                    now=datetime.now(UTC),
-                )
+                change, problem = self._take(item, is_down=in_a_row >= LAST_FAILURES_IN_A_ROW)
                 in_a_row = 0
             except SourceUnavailable as error:
                 in_a_row += 1
@@ -204,11 +211,34 @@ class _Sync:
                     again.append(number)
                     continue
                 change, problem = Change.FAILED, str(error)
-                fail_item(services.database, source, item, str(error), seen_at=self._seen_at)
+                source, _ = self._open()
+                fail_item(self._run.services.database, source, item, str(error), seen_at=self._seen_at)
             changes[change] += 1
             if problem is not None:
                 failed.append({"name": item.key, "error": problem})
-        return {"changes": dict(changes), "failed": failed, "again": again}
+        return {
+            "changes": dict(changes),
+            "failed": failed,
+            "again": again,
+            "untried": untried,
+            "in_a_row": in_a_row,
+        }
+
+    def _take(self, item: Item, *, is_down: bool) -> tuple[Change, str | None]:
+        """See `app.syncing.take_item`; nothing is asked of a source that is down."""
+        if is_down:
+            raise SourceUnavailable(NOT_TRIED, temporary=True)
+        source, reader = self._open()
+        services = self._run.services
+        return take_item(
+            services.database,
+            services.settings,
+            source,
+            reader,
+            item,
+            seen_at=self._seen_at,
+            now=datetime.now(UTC),
+        )
 
     def remove(self) -> tuple[int, int]:
         """Remove what is gone, or hold it."""

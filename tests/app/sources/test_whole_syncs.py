@@ -1,5 +1,6 @@
 """Whole syncs of a website, a repository and a bucket, to documents that are found."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,7 @@ from app.db.source_items import problem_items
 from app.db.sources import get_source
 from app.models import Models
 from app.settings import Settings
-from app.sync_workflow import SyncFailed
+from app.sync_workflow import NOT_TRIED, SyncFailed
 from app.wiring import Services, build_services
 from tests.app.sources.site import Answer, Site, serve_site
 from tests.app.sources.store import serve_store
@@ -91,6 +92,32 @@ def test_a_site_that_fails_removes_nothing_and_one_page_that_is_gone_goes(
     assert source.counts() == {"unchanged": 7, "removed": 1}
     with services.database.reading() as session:
         assert problem_items(session, source.id) == []
+
+
+def test_a_site_that_goes_down_is_not_asked_for_every_page(services: Services, site: Site) -> None:
+    numbers = range(100, 160)
+    for number in numbers:
+        site.pages[f"/part/{number}"] = (503, {}, b"")
+    list_pages(site, numbers)
+    source = add_source(services, "http", f"{site.address}/sitemap.xml", **PRIVATE)
+    site.paths()
+    assert source.counts() == {"failed": 60}
+    asked = [path for path in site.paths() if path.startswith("/part/")]
+    assert len(asked) == 3 + 3 + 20  # two tries, and the last
+    assert len(set(asked)) == len(asked), "those that were not tried come first"
+    with services.database.reading() as session:
+        problems = Counter(one.problem for one in problem_items(session, source.id))
+    assert problems[NOT_TRIED] == 40
+    for number in numbers:
+        write_page(site, number, f"It weighs {number} grams.")
+    assert source.counts() == {"added": 60}
+
+
+def test_a_few_bad_pages_in_a_row_keep_no_other_out(services: Services, site: Site) -> None:
+    for number in range(4):
+        site.pages[f"/part/{number}"] = (503, {}, b"")
+    source = add_source(services, "http", f"{site.address}/sitemap.xml", **PRIVATE)
+    assert source.counts() == {"added": 4, "failed": 4}
 
 
 def test_a_sitemap_that_is_away_fails_the_sync_and_removes_nothing(services: Services, site: Site) -> None:
