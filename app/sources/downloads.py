@@ -1,6 +1,7 @@
 """Asking for one address over HTTP, within limits."""
 
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,6 +16,7 @@ from app.sources.items import Check
 AGENT = "Footnote"
 REDIRECTS = 5
 CONNECT_SECONDS = 10
+PLAIN, GZIP = frozenset({"", "identity"}), frozenset({"gzip", "x-gzip"})  # as RFC 9110 names them
 GONE = frozenset({404, 410})
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -43,7 +45,7 @@ class Downloader:
         self._check = check
         self._client = httpx.Client(
             transport=CheckedTransport(allow_private=allow_private),
-            headers={"User-Agent": f"{AGENT}/{version('footnote')}"},
+            headers={"User-Agent": f"{AGENT}/{version('footnote')}", "Accept-Encoding": "gzip"},
             timeout=httpx.Timeout(timeout_seconds, connect=min(CONNECT_SECONDS, timeout_seconds)),
             trust_env=False,  # a proxy would connect where nothing was checked
         )
@@ -68,7 +70,7 @@ class Downloader:
 
         Raises:
             ItemGone: If it says that there is nothing any more.
-            ItemRefused: If it may not be asked, does not allow it, or gives too much.
+            ItemRefused: If it may not be asked, does not allow it, or gives too much or otherwise packed.
             SourceUnavailable: If it does not answer; temporary.
         """
         deadline = time.monotonic() + self._timeout_seconds
@@ -83,7 +85,7 @@ class Downloader:
                     return self._read(address, response, deadline)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, OverflowError) as error:  # odd ports too
             raise ItemRefused(f"{address} can't be asked: {error}; check how it is written") from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, zlib.error) as error:
             reason = str(error) or type(error).__name__
             raise SourceUnavailable(f"{address} does not answer: {reason}", temporary=True) from error
         raise ItemRefused(f"{address} leads on more than {REDIRECTS} times; name the last address itself")
@@ -98,10 +100,11 @@ class Downloader:
             raise SourceUnavailable(f"{address} answers with status {status}", temporary=True)
         if status != httpx.codes.OK:
             raise ItemRefused(f"{address} answers with status {status}; check that anyone may read it")
+        unpack = _unpacker(address, response)
         data = bytearray()
-        for part in response.iter_bytes():
+        for part in response.iter_raw():
             self._check()
-            data += part
+            data += unpack(part, self._max_bytes + 1 - len(data))  # one byte more tells that it is too much
             if len(data) > self._max_bytes:
                 raise ItemRefused(
                     f"{address} is larger than {self._max_bytes:,} bytes; leave it out, or raise "
@@ -114,6 +117,23 @@ class Downloader:
                     temporary=True,
                 )
         return Page(data=bytes(data), headers=response.headers)
+
+
+def _unpacker(address: str, response: httpx.Response) -> Callable[[bytes, int], bytes]:
+    """Unpacks the parts of an answer, each up to so many bytes.
+
+    Raises:
+        ItemRefused: If it is packed otherwise than was asked for, for example twice.
+    """
+    packing = response.headers.get("content-encoding", "").strip().lower()
+    if packing in PLAIN:
+        return lambda part, _most: part
+    if packing in GZIP:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+    raise ItemRefused(
+        f"{address} comes packed as {packing!r}, and only gzip was asked for; let its server send it "
+        "plain or packed with gzip once"
+    )
 
 
 def _redirected(asked: str, location: str) -> str:

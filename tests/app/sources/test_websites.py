@@ -1,7 +1,10 @@
 """Pages over HTTP: what is asked, what is not, and what never leaves the public internet."""
 
 import gzip
+import random
 import socket
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -149,6 +152,52 @@ def test_too_much_is_refused_also_when_it_is_packed(site: Site) -> None:
     for path in ("/large", "/bomb"):
         with pytest.raises(ItemRefused, match="larger than 100,000 bytes"):
             fetch(site.address + path)
+
+
+def test_a_packed_page_takes_no_more_memory_than_the_largest_page(site: Site) -> None:
+    packed = gzip.compress(bytes(50_000_000))
+    site.pages["/bomb"] = (200, {"Content-Encoding": "gzip"}, packed)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ItemRefused, match="larger than 100,000 bytes"):
+            fetch(f"{site.address}/bomb")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10_000_000
+
+
+@pytest.mark.parametrize("packing", ["gzip", "x-gzip", "GZip"])
+def test_a_page_that_is_packed_once_is_unpacked_up_to_the_last_byte_that_is_allowed(
+    site: Site, packing: str
+) -> None:
+    page = random.Random(3).randbytes(100_000)
+    site.pages["/guide"] = (200, {"Content-Encoding": packing}, gzip.compress(page))
+    assert fetch(f"{site.address}/guide").data == page
+    assert {headers["Accept-Encoding"] for _, headers in site.asked} == {"gzip"}
+
+
+@pytest.mark.parametrize(
+    ("packing", "body"),
+    [
+        ("gzip, gzip", gzip.compress(gzip.compress(b"text", mtime=0), mtime=0)),
+        ("deflate", zlib.compress(b"text")),
+        ("br", b"text"),
+        ("identity, gzip", gzip.compress(b"text", mtime=0)),
+    ],
+    ids=["twice", "deflate", "brotli", "several"],
+)
+def test_a_page_that_is_packed_otherwise_than_asked_is_refused(site: Site, packing: str, body: bytes) -> None:
+    site.pages["/guide"] = (200, {"Content-Encoding": packing}, body)
+    with pytest.raises(ItemRefused, match=f"packed as '{packing}', and only gzip was asked for"):
+        fetch(f"{site.address}/guide")
+
+
+def test_a_page_that_is_badly_packed_may_be_better_the_next_time(site: Site) -> None:
+    site.pages["/guide"] = (200, {"Content-Encoding": "gzip"}, b"text")
+    with pytest.raises(SourceUnavailable) as raised:
+        fetch(f"{site.address}/guide")
+    assert raised.value.temporary
 
 
 @pytest.mark.parametrize(
