@@ -6,10 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy.exc import OperationalError
-
 from app.db.searches import SearchRecord, add_searches, remove_searches
-from app.db.session import Database
+from app.db.session import DATABASE_AWAY, Database
 from app.observability import logger
 
 WRITING_SECONDS = 0.5
@@ -64,7 +62,7 @@ class SearchLog:
         """Write what was recorded before this call.
 
         Raises:
-            OperationalError: If the database does not answer; the records wait on.
+            DATABASE_AWAY: One of them, if the database does not answer; the records wait on.
         """
         with self._writing:
             with self._changing:
@@ -75,7 +73,7 @@ class SearchLog:
             try:
                 with self._database.writing() as session:
                     add_searches(session, batch)
-            except OperationalError:
+            except DATABASE_AWAY:
                 raise
             except Exception as error:  # noqa: BLE001 - what can't be written must not hold up what can
                 lost = len(batch)

@@ -4,13 +4,11 @@ import threading
 import time
 from dataclasses import dataclass
 
-from sqlalchemy.exc import OperationalError
-
 from app.bundles import Bundle, Lineup, release_lineup, settings_lineup
 from app.db.documents import deleted_documents
 from app.db.pair_evidence import withdrawn_pairs
 from app.db.releases import Pointers, get_release, read_pointers
-from app.db.session import Database
+from app.db.session import DATABASE_AWAY, Database
 from app.models import Models
 from app.observability import logger
 from app.searching import LiveIndex
@@ -171,7 +169,7 @@ class Serving:
                 if self._current is not None:
                     self.follow()
                 self.not_followed = None
-            except OperationalError as error:  # soon again: what waits for a database waits for seconds
+            except DATABASE_AWAY as error:  # soon again: what waits for a database waits for seconds
                 logger().error("release_not_followed", reason=type(error).__name__)
             except Exception as error:  # noqa: BLE001 - what answers now goes on, and the next look may do
                 self.not_followed = str(error)

@@ -226,7 +226,7 @@ class Services:
 
         Raises:
             NotReady: If models are not in memory, no index is live, or another release should answer.
-            OperationalError: If the database does not answer.
+            DATABASE_AWAY: One of them, if the database does not answer.
         """
         if self.serving.not_followed is not None:
             raise NotReady(f"the live release can't be loaded: {self.serving.not_followed}")

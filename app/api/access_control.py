@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.access import Rule, find_rule
-from app.api.problems import DATABASE_AWAY, as_problem, problem
+from app.api.problems import as_problem, problem
 from app.api.rates import Rates
 from app.db.api_keys import (
     EVERYTHING,
@@ -24,7 +24,7 @@ from app.db.api_keys import (
     make_first_key,
     note_use,
 )
-from app.db.session import Database, migrate, migration_lock, open_engine
+from app.db.session import DATABASE_AWAY, Database, migrate, migration_lock, open_engine
 from app.observability import logger
 from app.settings import Settings
 

@@ -11,8 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from app.catalogue import ModelUnavailable
@@ -27,7 +26,7 @@ from app.db.pairs import PairNotFound
 from app.db.products import AliasTaken
 from app.db.releases import ReleaseNotFound, ReleaseRetired
 from app.db.searches import SearchNotFound
-from app.db.session import is_disk_full
+from app.db.session import DATABASE_AWAY, is_disk_full
 from app.db.sources import SourceNameTaken, SourceNotFound
 from app.db.training_runs import TrainingRunNotFound
 from app.ingesting import DiskFull, UploadTooLarge
@@ -47,7 +46,6 @@ from retriever.errors import RetrieverError
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:footnote:problem:"
 SERVERS_FAULT = 500  # from this status on, the log says what it was
-DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 FOR_NOW = (Busy, NotReady)  # these say of themselves what to do
 
 STATUS: Mapping[type[Exception], tuple[int, str]] = {

@@ -11,11 +11,15 @@ import psycopg.errors
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "alembic"
 MIGRATION_LOCK = 7_031_996  # any fixed number: the key of PostgreSQL's advisory lock
 BUSY_TIMEOUT_MILLISECONDS = 30_000
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
+"""What a database raises that does not answer now, whatever it was asked."""
 
 
 def open_engine(url: str) -> Engine:

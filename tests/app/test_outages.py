@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.db.indexes import live_index
 from app.db.releases import EventKind, NewRelease, add_release, move_pointer
+from app.db.session import Database, migrate, open_engine
 from app.db.tables import LiveRelease
 from app.main import create_app
 from app.models import Models
+from app.serving import Serving
 from app.settings import Settings
 from app.wiring import Services
 from tests.app.conftest import Upload
@@ -147,6 +151,36 @@ def test_a_database_that_is_away_is_told_and_taken_up_when_it_is_back(
     server.dispose()
     readiness(client, 200)
     assert client.post("/v1/search", json=QUESTION).status_code == 200
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "away",
+    [InterfaceError(None, None, Exception("closed")), PoolTimeout("none is free")],
+    ids=["closed", "pool"],
+)
+def test_the_live_release_is_looked_for_again_soon_however_the_database_is_away(
+    settings: Settings, away: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[object] = []
+
+    def fail(connection: object) -> None:
+        looks.append(connection)
+        raise away
+
+    monkeypatch.setattr("app.serving.WATCH_SECONDS", 0.01)
+    engine = open_engine(settings.database)
+    migrate(engine, settings.home)
+    serving = Serving(settings, Database(engine), Models(settings))
+    serving.lineup()
+    event.listen(engine, "begin", fail)
+    serving.watch()
+    try:
+        wait_for(lambda: (len(looks), serving.not_followed), lambda found: found[0] >= 3 or found[1])
+        assert serving.not_followed is None
+    finally:
+        serving.close()
+        engine.dispose()
 
 
 def test_a_full_disk_of_the_database_is_told_and_mends(

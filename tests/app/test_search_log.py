@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.db.interactions import click_hit
 from app.db.searches import SearchRecord
@@ -124,6 +125,26 @@ def test_a_database_that_does_not_answer_loses_nothing(database: Database) -> No
     assert set(on_record(database)) == {"srch_1", "srch_2"}
     assert log.dropped == 0
     impatient.dispose()
+
+
+@pytest.mark.parametrize(
+    "away",
+    [InterfaceError(None, None, Exception("closed")), PoolTimeout("none is free")],
+    ids=["closed", "pool"],
+)
+def test_a_search_waits_however_the_database_is_away(database: Database, away: Exception) -> None:
+    def fail(_connection: object) -> None:
+        raise away
+
+    log = SearchLog(database, kept=KEPT)
+    log.record(record(1))
+    event.listen(database.engine, "begin", fail)
+    with pytest.raises(type(away)):
+        log.flush()
+    event.remove(database.engine, "begin", fail)
+    log.flush()
+    assert set(on_record(database)) == {"srch_1"}
+    assert log.dropped == 0
 
 
 def test_what_can_not_be_written_holds_up_nothing_else(database: Database) -> None:
