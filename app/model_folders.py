@@ -58,9 +58,7 @@ def open_model(models: Path, reference: str) -> Model:
     """
     folder = model_folder(models, reference)
     if not folder.is_dir():
-        raise ModelUnavailable(
-            f"model {reference!r} is not at {folder}; fetch it with: footnote models fetch"
-        )
+        raise ModelUnavailable(f"model {reference!r} is not at {folder}; {_remedy(folder, reference)}")
     manifest, search, written = folder / MANIFEST, {}, {}
     if manifest.is_file():
         written = json.loads(manifest.read_text())
@@ -70,7 +68,7 @@ def open_model(models: Path, reference: str) -> Model:
     elif parse_reference(reference)[0] == "path":
         recorded = _checksums(folder)
     else:
-        raise ModelUnavailable(f"{folder} has no {MANIFEST}; delete the folder and fetch the model again")
+        raise ModelUnavailable(f"{folder} has no {MANIFEST}; {_remedy(folder, reference)}")
     return Model(
         reference=reference,
         folder=folder,
@@ -96,6 +94,16 @@ def open_adapter_base(models: Path, adapter: Model) -> Model:
             "or put the other back"
         )
     return base
+
+
+def _remedy(folder: Path, reference: str) -> str:
+    """How to get the right files of a model: what was tuned here or put by hand has no source."""
+    kind, _ = parse_reference(reference)
+    if kind == "run":
+        return "restore it from a backup, tune it again, or go back to a release: footnote release rollback"
+    if kind == "path":
+        return "put its former files back"
+    return f"delete {folder} if it is there, and fetch the model: footnote models fetch"
 
 
 def tuned_folder(models: Path, run_id: str) -> Path:
@@ -144,13 +152,13 @@ def verify_files(folder: Path, recorded: Mapping[str, str], reference: str) -> N
     for path, expected in recorded.items():
         if not (folder / path).is_file():
             raise ModelUnavailable(
-                f"model {reference!r}: {folder / path} is missing; delete {folder}, fetch again"
+                f"model {reference!r}: {folder / path} is missing; {_remedy(folder, reference)}"
             )
         found = file_sha256(folder / path)
         if found != expected:
             raise ModelUnavailable(
-                f"model {reference!r}: {folder / path} has sha256 {found}, expected {expected}; "
-                f"it is not loaded. Delete {folder} and fetch it again"
+                f"model {reference!r}: {folder / path} has sha256 {found}, expected {expected}, "
+                f"so that it is not loaded; {_remedy(folder, reference)}"
             )
 
 

@@ -14,7 +14,7 @@ from app import catalogue, model_fetching
 from app.catalogue import CatalogueEntry, ModelUnavailable
 from app.downloads import DownloadFailed
 from app.model_fetching import fetch_model
-from app.model_folders import Model, open_model
+from app.model_folders import Model, open_model, tuned_folder, write_manifest
 
 CONTENT = b"weights"
 
@@ -84,6 +84,33 @@ def test_a_changed_byte_refuses_to_load(tmp_path: Path) -> None:
     (model.folder / "model.bin").write_bytes(b"weightz")
     with pytest.raises(ModelUnavailable, match=r"model\.bin.*expected"):
         open_model(tmp_path, "tiny")
+
+
+@pytest.mark.usefixtures("entry")
+def test_a_damaged_model_says_how_to_get_its_files_again(tmp_path: Path) -> None:
+    place_by_hand(tmp_path, CONTENT)
+    fetch(tmp_path)
+    own, tuned = tmp_path / "own", tuned_folder(tmp_path, "trn_1")
+    for folder in (own, tuned):
+        folder.mkdir(parents=True)
+        (folder / "model.bin").write_bytes(CONTENT)
+        write_manifest(folder, "a test")
+    remedies = {
+        "tiny": r"delete \S*/tiny if it is there, and fetch the model: footnote models fetch",
+        f"path:{own}": "put its former files back",
+        "run:trn_1": r"restore it from a backup, tune it again, .*: footnote release rollback",
+    }
+    for reference, remedy in remedies.items():
+        folder = open_model(tmp_path, reference).folder
+        (folder / "model.bin").write_bytes(b"weightz")
+        with pytest.raises(ModelUnavailable, match=rf"expected \w+, so that it is not loaded; {remedy}$"):
+            open_model(tmp_path, reference)
+        (folder / "model.bin").unlink()
+        with pytest.raises(ModelUnavailable, match=rf"is missing; {remedy}$"):
+            open_model(tmp_path, reference)
+        shutil.rmtree(folder)
+        with pytest.raises(ModelUnavailable, match=rf"is not at \S+; {remedy}$"):
+            open_model(tmp_path, reference)
 
 
 @pytest.mark.usefixtures("entry")
