@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 
 from app.db.documents import State, Stored, Upload, lock_live, store_upload
@@ -26,7 +26,7 @@ from app.db.passages import (
     passage_id,
     replace_passages,
 )
-from app.db.session import Database
+from app.db.session import DATABASE_AWAY, Database
 from app.db.tables import Document, DocumentVersion, NearDuplicate, Passage
 from app.failures import is_temporary
 from app.observability import logger
@@ -89,7 +89,7 @@ def accept_upload(
         now: Time of the upload.
 
     Raises:
-        AddressTaken: If a document that the uploader may not see has the address.
+        AddressTaken: If a document that the uploader may not see has the address; nothing is stored.
         UploadTooLarge: Over ``max_upload_bytes``.
         IngestError: EmptyFile or UnsupportedType, with the file's name; nothing is stored.
         DiskFull: If there is no space for it.
@@ -115,13 +115,42 @@ def accept_upload(
         product=product,
     )
     try:
-        with database.writing() as session:
-            stored = store_upload(session, upload, allowed_products=allowed_products, now=now)
-    except IntegrityError:  # another upload made the same document or product first: now it is there
-        with database.writing() as session:
-            stored = store_upload(session, upload, allowed_products=allowed_products, now=now)
+        stored = _record(database, upload, allowed_products=allowed_products, now=now)
+    except DATABASE_AWAY:  # it may be on record all the same
+        raise
+    except Exception:
+        _remove_unrecorded(database, settings.blobs_folder, data)
+        raise
     _store_bytes(settings.blobs_folder, data)  # a purge may have removed them before they were on record
     return stored
+
+
+def _record(
+    database: Database, upload: Upload, *, allowed_products: Collection[str] | None, now: datetime
+) -> Stored:
+    try:
+        with database.writing() as session:
+            return store_upload(session, upload, allowed_products=allowed_products, now=now)
+    except IntegrityError:  # another upload made the same document or product first: now it is there
+        with database.writing() as session:
+            return store_upload(session, upload, allowed_products=allowed_products, now=now)
+
+
+def _remove_unrecorded(database: Database, blobs: Path, data: bytes) -> None:
+    """Remove the bytes of an upload that was refused, unless a version has them."""
+    digest = hashlib.sha256(data).hexdigest()
+    if _is_recorded(database, digest):
+        return
+    blob_path(blobs, digest).unlink(missing_ok=True)
+    # An upload of the same bytes may have found them there. What was recorded by now is seen here; what is
+    # recorded later stores them again afterwards.
+    if _is_recorded(database, digest):
+        _store_bytes(blobs, data)
+
+
+def _is_recorded(database: Database, sha256: str) -> bool:
+    with database.reading() as session:
+        return bool(session.scalar(select(exists().where(DocumentVersion.sha256 == sha256))))
 
 
 def blob_path(blobs: Path, sha256: str) -> Path:
