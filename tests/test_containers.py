@@ -3,10 +3,15 @@
 import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from app.settings import PREFIX, Settings
 
@@ -80,6 +85,43 @@ def test_the_image_is_built_from_all_the_code() -> None:
     assert copied == {name.strip(' "*') for name in packages[1].split(",")} | {"alembic"}
     seen = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
     assert {line[1:] for line in seen if line.startswith("!")} >= copied
+
+
+def test_every_extra_with_a_lock_can_be_had_in_the_image() -> None:
+    locks = {path.name for path in ROOT.glob("requirements-*.lock")} - {"requirements-dev.lock"}
+    assert locks
+    written = (DOCKER / "Dockerfile").read_text()
+    copied = re.search(r"^COPY (requirements-.*) \./$", written, re.MULTILINE)
+    assert copied is not None
+    assert set(copied[1].split()) == locks
+    seen = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
+    assert {line[1:] for line in seen if line.startswith("!requirements-")} == locks
+    built = compose()["services"]["server"]["build"]["args"]
+    assert built == {"EXTRAS": "${EXTRAS:-}"}
+    assert re.search(r'^ARG EXTRAS=""$', written, re.MULTILINE)
+
+
+def pins(name: str) -> dict[str, str]:
+    """Package to version of a lock, without those that it includes."""
+    lines = (ROOT / name).read_text().splitlines()
+    parts = (line.split("==") for line in lines if line and not line.startswith(("#", "-r ")))
+    return {canonicalize_name(package): version for package, version in parts}
+
+
+@pytest.mark.parametrize("extra", ["s3", "traces"])
+def test_the_lock_of_an_extra_is_all_that_it_needs(extra: str) -> None:
+    base, lock = pins("requirements.lock"), pins(f"requirements-{extra}.lock")
+    needed = set[str]()
+    waiting = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][extra]
+    while waiting:
+        found = Requirement(waiting.pop())
+        name = canonicalize_name(found.name)
+        wanted = found.marker is None or found.marker.evaluate({"extra": ""})
+        if wanted and name not in base and name not in needed:
+            needed.add(name)
+            waiting += requires(name) or []
+    assert needed == set(lock)
+    assert {name: version(name) for name in lock} == lock  # those that the tests of the extra ran with
 
 
 def test_the_image_runs_as_nobody_special() -> None:
