@@ -13,6 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from app.catalogue import CATALOGUE
 from app.settings import PREFIX, Settings
 
 DOCKER = Path(__file__).resolve().parents[1] / "docker"
@@ -122,6 +123,15 @@ def test_the_lock_of_an_extra_is_all_that_it_needs(extra: str) -> None:
             waiting += requires(name) or []
     assert needed == set(lock)
     assert {name: version(name) for name in lock} == lock  # those that the tests of the extra ran with
+
+
+def test_a_first_start_may_fetch_the_models_before_it_counts_as_failed() -> None:
+    given = re.search(r"--start-period=(\d+)([sm]) ", (DOCKER / "Dockerfile").read_text())
+    assert given is not None
+    seconds = int(given[1]) * {"s": 1, "m": 60}[given[2]]
+    settings = Settings()
+    size = sum(CATALOGUE[name].size_bytes for name in (settings.encoder, settings.generator))
+    assert seconds > size / 500_000, "bytes a second of a slow line"
 
 
 def test_the_image_runs_as_nobody_special() -> None:
