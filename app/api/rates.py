@@ -5,7 +5,7 @@ import time
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import SlidingWindowCounterRateLimiter
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
@@ -16,7 +16,10 @@ ANSWERS = "POST", "/v1/answers"
 
 
 class Rates:
-    """Counts requests of the last 60 seconds, in the memory of this process.
+    """Counts about the requests of the last 60 seconds, in the memory of this process.
+
+    Two counters for each who asks, that of this minute and the share of the last one's that the window still
+    covers: unlike a list of moments, they are forgotten once nobody asks.
 
     Several server processes count each for itself, so together they let through that many times as much.
 
@@ -25,7 +28,7 @@ class Rates:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._requests = RateLimitItemPerMinute(settings.requests_per_minute, namespace="requests")
         self._answers = RateLimitItemPerMinute(settings.answers_per_minute, namespace="answers")
 

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,9 +10,11 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from limits.storage import MemoryStorage
 
 from app.api.access import RULES, find_rule
 from app.api.access_control import make_key_if_needed
+from app.api.rates import Rates
 from app.db.api_keys import Role, create_key
 from app.db.products import set_aliases
 from app.db.session import Database, migrate, open_engine
@@ -290,6 +293,31 @@ def test_each_key_has_its_own_rate(narrow: TestClient) -> None:
     assert narrow.get("/healthz").status_code == 200
     for status in (401, 401, 429):  # one of this address's three made the first key
         assert narrow.get("/v1/documents").status_code == status
+
+
+def test_who_does_not_ask_any_more_is_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storages: list[MemoryStorage] = []
+
+    class Watched(MemoryStorage):
+        def __init__(self) -> None:
+            super().__init__()
+            storages.append(self)
+
+    monkeypatch.setattr("app.api.rates.MemoryStorage", Watched)
+    rates = Rates(Settings(home=tmp_path))
+    request = {"method": "GET", "path": "/v1/documents"}
+    for number in range(500):
+        assert rates.refuse(f"10.0.0.{number}", request) is None
+    (storage,) = storages
+    assert len(storage.storage) == 500
+    now = time.time()
+    monkeypatch.setattr("limits.storage.memory.time.time", lambda: now + 200)
+    deadline = time.monotonic() + 30
+    while len(storage.storage) > 1:
+        rates.refuse("10.1.1.1", request)  # a request lets the library clear up
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert len(storage.locks) == len(storage.expirations) == 1
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
