@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -18,12 +17,12 @@ from sqlalchemy import select
 
 from app.backups import BackupDamaged, NotEmpty, restore_backup, write_backup
 from app.cli.documents import ingest_files, running_jobs, wait_for
-from app.database_copies import CopyFailed
+from app.database_copies import CopyFailed, copy_databases
 from app.db.answers import get_answer
 from app.db.api_keys import Role, create_key
 from app.db.releases import NewRelease, add_release
 from app.db.sources import NewSource
-from app.db.tables import ApiKey, Deletion, Release, ReleaseEvent, Source
+from app.db.tables import ApiKey, Base, Deletion, Release, ReleaseEvent, Source
 from app.ingesting import blob_path
 from app.jobs import JobQueue
 from app.model_folders import write_manifest
@@ -143,25 +142,26 @@ def said(services: Services) -> tuple[Any, ...]:
 
 
 def test_what_comes_back_is_what_went_in(
-    home: Services, elsewhere: Settings, models: Models, tmp_path: Path
+    home: Services,
+    elsewhere: Settings,
+    models: Models,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     archive = tmp_path / "backup.tar"
     answer = home.ask(QUESTION)
-    before = said(home)
-    ended = threading.Event()
-    writing = threading.Thread(target=_keep_writing, args=(home, ended))
-    writing.start()
+    before, rows = said(home), administered(home)
+    _write_meanwhile(home, monkeypatch)
     summary = write_backup(home.settings, archive)
+    assert administered(home) != rows, "something was written meanwhile"
     assert archive.stat().st_mode & 0o077 == 0, "nobody else may read it"
-    ended.set()
-    writing.join()
     assert restore_backup(elsewhere, archive) == summary
     assert not [path for path in tmp_path.rglob(".*") if path.name.startswith((".backup", ".restoring"))]
     with closing(build_services(elsewhere, models)) as restored:
-        _start_again(restored, home)
+        _start_again(restored, home, monkeypatch)
         assert said(restored) == before
         assert all(administered(restored))
-        assert administered(restored) == administered(home)
+        assert administered(restored) == rows
         assert restored.database.engine.dialect.name == summary.database
         with restored.database.reading() as session:
             assert get_answer(session, answer["id"]) == answer
@@ -170,18 +170,26 @@ def test_what_comes_back_is_what_went_in(
     assert not (tuned / "run_2").exists()
 
 
-def _keep_writing(services: Services, ended: threading.Event) -> None:
-    while not ended.is_set():
-        services.ask(UNKNOWN)
+def _write_meanwhile(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a transaction be under way while the database is copied, and end while the files are."""
+
+    def copy(settings: Settings, folder: Path) -> list[Path]:
+        with services.database.writing() as session:
+            create_key(session, name="Bob", role=Role.ADMINISTER, now=NOW)
+            session.flush()
+            return copy_databases(settings, folder)
+
+    monkeypatch.setattr("app.backups.copy_databases", copy)
 
 
-def _start_again(restored: Services, home: Services) -> None:
+def _start_again(restored: Services, home: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     """Build the index, without embedding anything again."""
     blobs = [path for path in home.settings.blobs_folder.rglob("*") if path.is_file()]
     assert len(blobs) == DOCUMENTS
     for blob in blobs:
         again = blob_path(restored.settings.blobs_folder, blob.name)
         assert again.read_bytes() == blob.read_bytes()
+    monkeypatch.delattr("app.ingesting.add_embeddings")
     with closing(JobQueue(restored)) as queue, running_jobs(restored):
         wait_for(queue, queue.reindex(), _ignore)
 
@@ -196,10 +204,23 @@ def test_a_home_that_holds_something_is_left_alone(home: Services, tmp_path: Pat
     )
     shutil.rmtree(home.settings.blobs_folder)
     shutil.rmtree(home.settings.indexes_folder)
-    with pytest.raises(NotEmpty, match="database"):
+    before = _everything(home)
+    assert before["documents"]
+    with pytest.raises(NotEmpty, match="the database holds something already"):
         restore_backup(only_database, archive)
+    assert _everything(home) == before
+    assert not home.settings.blobs_folder.exists()
     with pytest.raises(NotEmpty, match=r"backup\.tar exists"):
         write_backup(home.settings, archive)
+
+
+def _everything(services: Services) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table."""
+    with services.database.reading() as session:
+        return {
+            table.name: [tuple(row) for row in session.execute(select(table))]
+            for table in Base.metadata.sorted_tables
+        }
 
 
 def _is_postgres(services: Services) -> bool:
@@ -257,8 +278,11 @@ def test_an_archive_of_another_database_or_a_newer_program_says_so(tmp_path: Pat
     make_home(settings)
     archive = tmp_path / "backup.tar"
     write_backup(settings, archive)
-    for change, words in (({"database": "postgresql"}, "postgresql"), ({"schema": "9999"}, "newer program")):
-        changed = tmp_path / f"{words}.tar"
+    for name, change, words in (
+        ("one", {"database": "postgresql"}, "it is of postgresql; set FOOTNOTE_DATABASE_URL"),
+        ("two", {"schema": "9999"}, "a newer program wrote it; install Footnote"),
+    ):
+        changed = tmp_path / f"{name}.tar"
         with tarfile.open(archive) as whole, tarfile.open(changed, "w") as tar:
             for entry in whole:
                 file = whole.extractfile(entry)
@@ -270,6 +294,7 @@ def test_an_archive_of_another_database_or_a_newer_program_says_so(tmp_path: Pat
                 tar.addfile(entry, io.BytesIO(written))
         with pytest.raises(BackupDamaged, match=words):
             restore_backup(Settings(home=tmp_path / "new"), changed)
+        assert not (tmp_path / "new").exists()
 
 
 def test_a_missing_database_or_command_says_what_to_do(
