@@ -3,9 +3,10 @@
 import gzip
 import random
 import socket
+import threading
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -16,7 +17,7 @@ from app.sources.connections import AddressRefused, is_public
 from app.sources.errors import ItemGone, ItemRefused, SourceUnavailable
 from app.sources.items import Item, Known
 from app.sources.websites import WebsiteReader
-from tests.app.sources.site import Site, serve_site
+from tests.app.sources.site import Answer, Site, serve_site
 
 
 @pytest.fixture
@@ -218,13 +219,20 @@ def test_what_a_status_means(site: Site, status: int, error: type[Exception]) ->
 
 
 def test_an_answer_that_does_not_come_is_temporary(site: Site) -> None:
-    site.pages["/slow"] = (
-        200,
-        {"Content-Length": "10"},
-        b"half",
-    )  # and then nothing, until the other side ends
-    with pytest.raises(SourceUnavailable) as raised:
+    ended = threading.Event()
+
+    def stall(_asked: Mapping[str, str]) -> Answer:
+        ended.wait(10)
+        return 200, {}, b"late"
+
+    site.pages["/slow"] = stall
+    with pytest.raises(SourceUnavailable, match="timed out") as raised:
         fetch(f"{site.address}/slow", timeout_seconds=0.3)
+    ended.set()
+    assert raised.value.temporary
+    site.pages["/half"] = (200, {"Content-Length": "10"}, b"half")  # and then it hangs up
+    with pytest.raises(SourceUnavailable, match="does not answer") as raised:
+        fetch(f"{site.address}/half")
     assert raised.value.temporary
     with pytest.raises(SourceUnavailable, match="does not answer"):
         fetch("http://127.0.0.1:9/")  # nothing listens there
