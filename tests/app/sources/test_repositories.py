@@ -1,6 +1,9 @@
 """A git repository as a source: a real one on this machine, fetched with the real git."""
 
+import select
+import socket
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +149,21 @@ def test_a_host_that_does_not_answer_is_temporary(tmp_path: Path) -> None:
     assert raised.value.temporary
 
 
-def test_git_ends_when_the_process_wants_to(repository: Path, tmp_path: Path) -> None:
-    def check() -> None:
-        raise KeyboardInterrupt
+def test_git_ends_with_what_it_started_when_the_process_wants_to(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never answers
 
-    with pytest.raises(KeyboardInterrupt):
-        reader(repository, tmp_path, check=check).list_items()
+        def check() -> None:
+            if select.select([server], [], [], 0)[0]:
+                raise KeyboardInterrupt
+
+        address: Any = _Address(f"http://127.0.0.1:{server.getsockname()[1]}/x.git")
+        patience = threading.Timer(10, server.close)
+        patience.start()
+        with pytest.raises(KeyboardInterrupt):
+            reader(address, tmp_path, check=check).list_items()
+        patience.cancel()
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(10)
+            while connection.recv(65_536):
+                pass  # what was asked; and then the end, as nobody is left who holds the connection
