@@ -72,9 +72,10 @@ def _promote(services: Services, settings: Settings) -> str:
 
 
 def test_a_rollback_brings_the_former_answers_back_word_for_word(services: Services) -> None:
+    build_pairs(services, write=0, progress=_ignore)
     before = services.ask(QUESTION)
-    assert before["versions"]["release"] is None
-    release = _promote(services, _other(services))
+    assert (before["versions"]["release"], before["curated"]) == (None, False)
+    release = _promote(services, _other(services).model_copy(update={"curated_similarity": 0.9}))
     promote(services, release, detail={"reason": "test"}, forced=True, progress=_ignore)  # changes nothing
     with services.database.reading() as session:
         assert read_pointers(session).release == release
@@ -82,6 +83,7 @@ def test_a_rollback_brings_the_former_answers_back_word_for_word(services: Servi
     assert {one.state for one in found} == {ReleaseState.LIVE, ReleaseState.FORMER}  # and what was before
     promoted = services.ask(QUESTION)
     assert promoted["versions"]["release"] == release
+    assert promoted["curated"], "it answers in other words"
     back = roll_back(services, None, reason="worse", progress=_ignore)
     assert back.id != release
     services.serving.follow()
