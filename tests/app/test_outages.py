@@ -27,7 +27,6 @@ from tests.conftest import GENERATOR
 
 NOTE = "# Kettle K2\n\nDescale the kettle K2 every 60 days with citric acid.\n"
 QUESTION = {"question": "How often should I descale the kettle K2?"}
-UNKNOWN = {"question": "Who won the football world cup in 1998?"}
 DEADLINE_SECONDS = 120
 PROBLEM = "urn:footnote:problem:"
 
@@ -81,7 +80,9 @@ def test_a_missing_model_is_named_and_taken_up_when_it_is_back(
         away.rename(folder)
         readiness(client, 200)
         folder.rename(away)  # by now it is in memory
-        assert client.post("/v1/answers", json=UNKNOWN).json()["status"] == "abstained"
+        answer = client.post("/v1/answers", json=QUESTION).json()
+        assert answer["status"] == "answered"
+        assert answer["timings_ms"]["generate"] > 0, "the generator wrote, also where a quotation is better"
         assert client.get("/readyz").status_code == 200
 
 
