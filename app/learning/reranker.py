@@ -89,19 +89,17 @@ def _tune(home: Home, material: Material, wanted: TuneReranker, progress: Progre
     described |= describe_material(home, material, wanted.device)
     run_id = begin(home, "reranker", base.fingerprint, described)
     with work_folder(home, run_id) as work:
-        began, losses, tuned = time.monotonic(), list[float](), work / "tuned"
+        began, tuned = time.monotonic(), work / "tuned"
+        reranker = TrainableReranker(base.folder, choose_device(wanted.device), seed=wanted.optimizer.seed)
+        task = RerankerTask(reranker, corpus, train, negatives, wanted.config, seed=wanted.optimizer.seed)
+        losses = run_training(
+            task,
+            wanted.optimizer,
+            folder=work,
+            key=described["key"],
+            report=lambda done, total, _loss: progress("Tuning", done, total),
+        )
         if not tuned.is_dir():
-            reranker = TrainableReranker(
-                base.folder, choose_device(wanted.device), seed=wanted.optimizer.seed
-            )
-            task = RerankerTask(reranker, corpus, train, negatives, wanted.config, seed=wanted.optimizer.seed)
-            losses = run_training(
-                task,
-                wanted.optimizer,
-                folder=work,
-                key=described["key"],
-                report=lambda done, total, _loss: progress("Tuning", done, total),
-            )
             write_whole(tuned, reranker.save)
         report = described | {
             "losses": [round(loss, 5) for loss in losses],

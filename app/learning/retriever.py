@@ -124,10 +124,9 @@ class _Run:
 
     def train(self, negatives: Sequence[tuple[int, ...]], key: str) -> dict[str, Any]:
         """Tune, and choose how far to go; what the report says, with ``chosen`` the folder to keep."""
-        began, losses = time.monotonic(), list[float]()
+        began = time.monotonic()
         tuned = self.work / "tuned"
-        if not tuned.is_dir():
-            losses = self._tune(tuned, negatives, key)
+        losses = self._tune(tuned, negatives, key)
         seconds = time.monotonic() - began
         trials = self._try_mixtures(tuned) if len(self.material.gathered.dev) >= LEAST_DEV else []
         factor = choose_factor(trials) if trials else 1.0
@@ -159,7 +158,8 @@ class _Run:
             key=key,
             report=lambda done, total, _loss: self.progress("Tuning", done, total),
         )
-        write_whole(tuned, encoder.save)
+        if not tuned.is_dir():
+            write_whole(tuned, encoder.save)
         return losses
 
     def _try_mixtures(self, tuned: Path) -> list[Trial]:

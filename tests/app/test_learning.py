@@ -85,6 +85,17 @@ class Killed(BaseException):
     pass
 
 
+class _Steps:
+    """Progress that keeps which steps were done."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+
+    def __call__(self, what: str, done: int, _total: int) -> None:
+        if what == "Tuning":
+            self.done.append(done)
+
+
 def test_a_run_ends_in_a_model_killed_or_not(services: Services) -> None:
     def kill(what: str, done: int, _total: int) -> None:
         if what == "Tuning" and done == 1:
@@ -98,8 +109,10 @@ def test_a_run_ends_in_a_model_killed_or_not(services: Services) -> None:
     assert (stopped.state, stopped.fingerprint) == ("running", None)
     assert not tuned_folder(services.settings.models_folder, stopped.id).exists()
 
-    first = _tune(services, lines)
+    steps = _Steps()
+    first = _tune(services, lines, steps)
     assert first == stopped.id
+    assert steps.done == [2], "the step before it was killed is not done again"
     with services.database.reading() as session:
         [run] = list_runs(session)
     model = open_model(services.settings.models_folder, f"run:{first}")
@@ -148,10 +161,13 @@ def test_a_full_disk_is_said_and_the_next_call_goes_on(
     assert run.state == "failed"
     assert "No space left" in str(run.error)
     assert not tuned_folder(services.settings.models_folder, run.id).exists()
-    assert _tune(services, lines) == run.id
+    steps = _Steps()
+    assert _tune(services, lines, steps) == run.id
+    assert steps.done == [], "nothing is learnt again"
     with services.database.reading() as session:
         [run] = list_runs(session)
     assert (run.state, run.error) == ("done", None)
+    assert len(run.report["losses"]) == 2
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
