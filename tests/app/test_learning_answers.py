@@ -72,9 +72,15 @@ def test_a_generator_is_tuned_killed_or_not_and_serves(services: Services) -> No
         if what.startswith("Tuning") and done == 1:
             raise Killed
 
+    def count(what: str, done: int, _total: int) -> None:
+        if what.startswith("Tuning"):
+            steps.append(done)
+
     with pytest.raises(Killed):
         tune_generator(services, WANTED, kill)
-    first = tune_generator(services, WANTED, _ignore)
+    steps: list[int] = []
+    first = tune_generator(services, WANTED, count)
+    assert steps == [2, 3], "the step before it was killed is not done again"
     second = tune_generator(services, WANTED, _ignore)
     models = services.settings.models_folder
     assert first.id != second.id
@@ -129,9 +135,15 @@ def test_both_learn_in_rounds_killed_or_not(services: Services) -> None:
         if what.startswith("Round 2: Tuning, about") and done == 1:
             raise Killed
 
+    def count(what: str, done: int, _total: int) -> None:
+        if "Tuning" in what:
+            steps.append((what.partition(",")[0], done))
+
     with pytest.raises(Killed):
         tune_joint(services, wanted, kill)
-    joint = tune_joint(services, wanted, _ignore)
+    steps: list[tuple[str, int]] = []
+    joint = tune_joint(services, wanted, count)
+    assert steps == [("Round 2: Tuning", 2), ("Round 2: Tuning", 3)], "nothing is learnt again"
     with services.database.reading() as session:
         runs = {f"run:{one.id}": one for one in list_runs(session)}
     kinds = sorted(one.kind for one in runs.values() if one.state == "done")

@@ -95,9 +95,17 @@ def _tune(services: Services) -> TrainingRunView:
         for deed in DEEDS
     ]
     wanted = replace(WANTED, lines=read_example_lines(lines))
+    steps: list[int] = []
+
+    def count(what: str, done: int, _total: int) -> None:
+        if what == "Tuning":
+            steps.append(done)
+
     with pytest.raises(Killed):
         tune_reranker(services, wanted, _kill)
-    return tune_reranker(services, wanted, _ignore)
+    run = tune_reranker(services, wanted, count)
+    assert steps == [3, 4], "the steps before it was killed are not done again"
+    return run
 
 
 def test_from_examples_to_a_server_that_reranks(services: Services) -> None:

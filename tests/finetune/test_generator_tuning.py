@@ -165,6 +165,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bytes(
     config = GeneratorConfig(epochs=3, batch_size=2, layers=3, rank=4)
     optimizer = OptimizerConfig(learning_rate=5e-3, seed=1, steps_per_checkpoint=1)
     for name, stops in (("whole", [None]), ("parts", [1, 4, None])):
+        steps: list[int] = []
         for stop in stops:
             generator = _fresh(small_generator_folder)
             task = GeneratorTask(generator, EXAMPLES, config, seed=1)
@@ -173,9 +174,10 @@ def test_a_run_that_was_stopped_ends_with_the_same_bytes(
                 optimizer,
                 folder=tmp_path / f"{name} work",
                 key="k",
-                report=lambda *_s: None,
+                report=lambda done, _total, _loss: steps.append(done),  # noqa: B023 - called in this round
                 until=stop,
             )
+        assert steps == list(range(1, task.steps + 1)), "no step is done twice"
         generator.save(tmp_path / name)
     for file in (ADAPTER, ADAPTER_CONFIG):
         assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "parts" / file).read_bytes()

@@ -141,15 +141,23 @@ def test_a_killed_run_ends_with_the_same_weights(small_encoder: Path, tmp_path: 
         if done == 5:
             raise InterruptedError
 
-    written = []
+    written, steps = [], list[int]()
     for name in ("whole", "killed"):
         if name == "killed":
             with pytest.raises(InterruptedError):
                 run_training(_task(small_encoder)[0], OPTIMIZER, folder=tmp_path / name, key="k", report=kill)
         task, reranker = _task(small_encoder)
-        run_training(task, OPTIMIZER, folder=tmp_path / name, key="k", report=_ignore)
+        steps.clear()
+        run_training(
+            task,
+            OPTIMIZER,
+            folder=tmp_path / name,
+            key="k",
+            report=lambda done, _total, _loss: steps.append(done),
+        )
         reranker.save(tmp_path / f"saved-{name}")
         written.append((tmp_path / f"saved-{name}" / "model.safetensors").read_bytes())
+    assert steps == [5, 6], "the killed one went on at its checkpoint"
     assert written[0] == written[1]
 
 

@@ -106,16 +106,24 @@ def test_the_same_seed_gives_the_same_bytes_killed_or_not(small_encoder: Path, t
         if done == 3:
             raise InterruptedError
 
-    written = []
+    written, steps = [], list[int]()
     for name, killed in (("whole", False), ("again", False), ("killed", True)):
         if killed:
             task, _ = _task(small_encoder)
             with pytest.raises(InterruptedError):
                 run_training(task, OPTIMIZER, folder=tmp_path / name, key="k", report=kill)
         task, encoder = _task(small_encoder)
-        run_training(task, OPTIMIZER, folder=tmp_path / name, key="k", report=lambda *_step: None)
+        steps.clear()
+        run_training(
+            task,
+            OPTIMIZER,
+            folder=tmp_path / name,
+            key="k",
+            report=lambda done, _total, _loss: steps.append(done),
+        )
         encoder.save(tmp_path / f"saved-{name}")
         written.append((tmp_path / f"saved-{name}" / WEIGHTS).read_bytes())
+    assert steps == [3, 4], "the killed one went on at its checkpoint"
     assert written[0] == written[1] == written[2]
     assert written[0] != (small_encoder / WEIGHTS).read_bytes()
 
