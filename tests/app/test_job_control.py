@@ -110,9 +110,11 @@ def test_a_job_that_waits_can_be_cancelled_and_not_retried(
     with pytest.raises(JobUnderWay, match="cancel it first"):
         queue.retry(second)
     assert queue.cancel(second).state == "cancelled"
+    third = queue.reindex()
     leave.set()
-    assert ended(queue, first).state == "succeeded"
-    assert queue.details(second).steps == []
+    assert [ended(queue, job_id).state for job_id in (first, third)] == ["succeeded", "succeeded"]
+    assert queue.get(second).state == "cancelled"
+    assert queue.details(second).steps == [], "it did not run in its turn, before the third"
     with pytest.raises(JobEnded):
         queue.cancel(first)
 
