@@ -127,7 +127,13 @@ def undisturbed(models: Models, tmp_path_factory: pytest.TempPathFactory) -> tup
                 began = time.monotonic()
                 wait_until(lambda: queue.get(job_id).state == "succeeded")  # noqa: B023
                 seconds.append(time.monotonic() - began)
-        return state_of(services), tuple(seconds)
+        state = state_of(services)
+    left = DOCUMENTS - 2  # as `hand_over_index` deletes two
+    assert all(state.values())
+    assert [len(state[part]) for part in ("versions", "passages", "pairs")] == [left, left, 2 * left]
+    assert state["live"] == (left, left, 2 * left)
+    assert state["found"][0][0] == "test:device-7"
+    return state, tuple(seconds)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
@@ -139,12 +145,14 @@ def test_jobs_of_killed_workers_end_as_if_nobody_had_been_killed(
     killed = 0
     with closing(build_services(settings, models)) as services, closing(JobQueue(services)) as queue:
         for hand_over, duration in zip(KINDS, durations, strict=True):
-            job_id = hand_over(services, queue)
+            job_id, before = hand_over(services, queue), killed
             for _ in range(kills):
                 if queue.get(job_id).state == "succeeded":
                     break
-                killed += kill_at_a_random_moment(services, queue, job_id, dice.uniform(0, duration))
+                moment = dice.uniform(0, duration) if killed > before else 0.0  # once for certain
+                killed += kill_after(services, queue, job_id, moment)
                 check_files(services)
+            assert killed > before, f"{hand_over.__name__} was never killed"
             with worker(settings):
                 wait_until(lambda: queue.get(job_id).state not in ("waiting", "running"))  # noqa: B023
             assert queue.get(job_id).state == "succeeded"
@@ -153,8 +161,8 @@ def test_jobs_of_killed_workers_end_as_if_nobody_had_been_killed(
         assert state_of(services) == expected
 
 
-def kill_at_a_random_moment(services: Services, queue: JobQueue, job_id: str, seconds: float) -> bool:
-    """Whether the job was under way."""
+def kill_after(services: Services, queue: JobQueue, job_id: str, seconds: float) -> bool:
+    """Kill a worker so long after it went on with the job; whether the job was under way."""
     before = last_begun(queue, job_id)
     with worker(services.settings) as process:
         wait_until(lambda: last_begun(queue, job_id) != before or queue.get(job_id).state == "succeeded")
