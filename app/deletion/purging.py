@@ -7,8 +7,6 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from sqlalchemy.exc import OperationalError
-
 from app.db.deletions import (
     DeletionView,
     Place,
@@ -19,14 +17,14 @@ from app.db.deletions import (
     open_deletions,
 )
 from app.db.remains import Found, count_rows, find_records, owners, remove_rows, seek
-from app.db.session import Database, compact
+from app.db.session import DATABASE_AWAY, Database, compact
 from app.deletion.files import count_files, remove_bytes, remove_drafts, remove_indexes, remove_training
 from app.evaluations.drafts import DraftsUnusable
 from app.indexing import one_build
 from app.observability import logger
 from app.settings import Settings
 
-_PASSING = (OSError, OperationalError, sqlite3.Error, DraftsUnusable)
+_PASSING = (OSError, *DATABASE_AWAY, sqlite3.Error, DraftsUnusable)
 """What keeps one place from being purged, and must not keep the others: the next build tries again."""
 
 

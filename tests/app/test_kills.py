@@ -6,6 +6,7 @@ The oracle is the state of a home whose jobs nobody disturbed.
 import hashlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -18,9 +19,12 @@ from app.db.documents import delete_document, pending_versions
 from app.db.indexes import list_indexes, live_index
 from app.db.jobs import seconds_silent
 from app.db.pair_evidence import remove_document_evidence
+from app.db.releases import ReleaseState, list_releases, read_pointers
 from app.db.tables import Document, DocumentVersion, Embedding, Passage, QAPair
+from app.db.training_runs import list_runs
 from app.ingesting import accept_upload
 from app.jobs import JobQueue
+from app.model_folders import open_model
 from app.models import Models
 from app.settings import Settings
 from app.wiring import Services, build_services
@@ -34,9 +38,9 @@ SEED = 20_261_129
 State = dict[str, Any]
 
 
-def store_documents(services: Services) -> list[tuple[str, int]]:
+def store_documents(services: Services, count: int = DOCUMENTS) -> list[tuple[str, int]]:
     versions = []
-    for number in range(DOCUMENTS):
+    for number in range(count):
         text = (
             f"# Device {number}\n\n"
             f"## How heavy is device {number}?\n\nDevice {number} weighs {number * 3 + 1} grams.\n\n"
@@ -159,6 +163,52 @@ def test_jobs_of_killed_workers_end_as_if_nobody_had_been_killed(
         assert len(queue.recent(limit=50)) == len(KINDS), "no job was lost, none came twice"
         assert killed >= kills, "most were killed in the middle"
         assert state_of(services) == expected
+
+
+@pytest.mark.slow
+def test_models_are_made_and_go_live_whoever_is_killed(own_models: Settings, models: Models) -> None:
+    with closing(build_services(own_models, models)) as services, closing(JobQueue(services)) as queue:
+        end(services, queue, queue.ingest(store_documents(services, 2 * DOCUMENTS)))
+        end(services, queue, queue.build_pairs(write=0))
+        tuning = queue.tune_retriever({"epochs": 2, "batch_size": 8})
+        run = disturb(services, queue, tuning)["training_run"]
+        with services.database.reading() as session:
+            (tuned,) = list_runs(session, limit=10)
+        assert (tuned.id, tuned.state) == (run, "done")
+        assert len(tuned.report["losses"]) == 2 * (tuned.report["examples"]["examples"] // 8)
+        assert open_model(own_models.models_folder, f"run:{run}").fingerprint == tuned.fingerprint
+        assert not list((own_models.home / "training").iterdir())
+        making = queue.make_release(encoder=f"run:{run}", generator=None, note="")
+        release = disturb(services, queue, making)["release_id"]
+        assert disturb(services, queue, queue.promote(release, None, reason="a test"))["promoted"]
+        with services.database.reading() as session:
+            assert read_pointers(session).release == release
+            states = Counter(one.state for one in list_releases(session))
+        assert (states[ReleaseState.LIVE], states[ReleaseState.FORMER]) == (1, 1)
+        services.serving.follow()
+        assert services.search("How heavy is device 7?", k=1).hits[0].uri == "test:device-7"
+
+
+def end(services: Services, queue: JobQueue, job_id: str) -> dict[str, Any]:
+    """Let a worker end a job; its result."""
+    with worker(services.settings):
+        wait_until(lambda: queue.get(job_id).state not in ("waiting", "running"))
+    job = queue.get(job_id)
+    assert (job.state, job.error) == ("succeeded", None)
+    return dict(job.result or {})
+
+
+def disturb(services: Services, queue: JobQueue, job_id: str) -> dict[str, Any]:
+    """Kill a job's workers at twenty moments, and let another one end it; its result."""
+    dice, killed = random.Random(SEED), 0
+    for _ in range(20):
+        killed += kill_after(services, queue, job_id, dice.uniform(0, 5) if killed else 0.0)
+        check_files(services)
+        with services.database.reading() as session:
+            states = [release.state for release in list_releases(session)]
+            assert states.count(ReleaseState.LIVE) == (read_pointers(session).release is not None)
+    assert killed
+    return end(services, queue, job_id)
 
 
 def kill_after(services: Services, queue: JobQueue, job_id: str, seconds: float) -> bool:
