@@ -15,6 +15,7 @@ from finetune.retriever_tuning import RetrieverTask, Teacher
 from finetune.trainable_encoder import TrainableEncoder
 from finetune.trainable_generator import AdapterShape, TrainableGenerator
 from generator.evidence import Evidence
+from tests.conftest import rounding
 
 CPU = torch.device("cpu")
 TEXTS = [
@@ -90,7 +91,7 @@ def test_permuting_passages_permutes_targets(generator: TrainableGenerator) -> N
     for there, back in zip(_taught(generator), found, strict=True):
         assert list(there) == list(reversed(back))
         for row, score in there.items():
-            assert back[row] == pytest.approx(score, rel=2e-3)
+            assert back[row] == pytest.approx(score, rel=rounding())
 
 
 def test_the_encoder_moves_and_moves_otherwise_when_the_generator_changes(
