@@ -126,7 +126,7 @@ class AnswerExampleConfig:
     distractors: int = 3
     most_gold: int = 2
     most_sentences: int = 3
-    refusals: float = 0.2
+    refusals: float = 0.08
     support: SupportConfig = field(default_factory=SupportConfig)
 
     def __post_init__(self) -> None:
