@@ -107,7 +107,7 @@ class Jobs(Protocol):
         ...
 
     def recent(
-        self, *, limit: int, state: JobState | None = None, kinds: Sequence[str] | None = None
+        self, *, limit: int, state: JobState | None = None, kinds: list[str] | None = None
     ) -> list[JobView]:
         """The newest jobs first, of all kinds if None; without a state, those that failed before others."""
         ...

@@ -141,7 +141,7 @@ class JobQueue:
         return found[0]
 
     def recent(
-        self, *, limit: int, state: JobState | None = None, kinds: Sequence[str] | None = None
+        self, *, limit: int, state: JobState | None = None, kinds: list[str] | None = None
     ) -> list[JobView]:
         """The newest jobs first, of some kinds or of all.
 
@@ -150,18 +150,16 @@ class JobQueue:
         if state is not None:
             return self._views(list(islice(self._newest(state, kinds), limit)))
         failed = list(islice(self._newest("failed", kinds), limit))
-        newest = self._client.list_workflows(
-            name=_names(kinds), limit=limit, sort_desc=True, load_input=False
-        )
+        newest = self._client.list_workflows(name=kinds, limit=limit, sort_desc=True, load_input=False)
         known = {workflow.workflow_id for workflow in failed}
         found = [*failed, *(workflow for workflow in newest if workflow.workflow_id not in known)]
         return self._views(found[:limit])
 
-    def _newest(self, state: JobState, kinds: Sequence[str] | None) -> Iterator[WorkflowStatus]:
+    def _newest(self, state: JobState, kinds: list[str] | None) -> Iterator[WorkflowStatus]:
         statuses, offset = list(_STATUSES[state]), 0
         while True:
             page = self._client.list_workflows(
-                name=_names(kinds),
+                name=kinds,
                 status=statuses,
                 limit=PAGE,
                 offset=offset,
@@ -206,10 +204,11 @@ class JobQueue:
         if job.state not in ("waiting", "running"):
             raise JobEnded(job_id, job.state)
         self._client.cancel_workflow(job_id)
-        if job.kind == SYNC:
+        job = self.get(job_id)
+        if job.kind == SYNC and job.state == "cancelled":  # not one that ended by itself meanwhile
             with self._database.writing() as session:
                 end_sync(session, self._source_of(job_id), {}, "it was cancelled", now=datetime.now(UTC))
-        return self.get(job_id)
+        return job
 
     def _source_of(self, job_id: str) -> str:
         """The source that a sync is of."""
@@ -317,10 +316,6 @@ def _options(kind: str, job_id: str) -> EnqueueOptions:
         "workflow_id": job_id,
         "attributes": {} if request_id is None else {REQUEST: request_id},
     }
-
-
-def _names(kinds: Sequence[str] | None) -> list[str] | None:
-    return None if kinds is None else list(kinds)
 
 
 def _state(workflow: WorkflowStatus) -> JobState:

@@ -123,11 +123,11 @@ def check_job(access: Access, kind: str) -> None:
         raise JobRefused(kind, needed)
 
 
-def visible_jobs(access: Access) -> tuple[str, ...] | None:
+def visible_jobs(access: Access) -> list[str] | None:
     """The kinds of jobs that the asker may see; None for all of them."""
     if access.role is Role.ADMINISTER:
         return None
-    return tuple(kind for kind, role in JOB_ROLES.items() if access.role.includes(role))
+    return [kind for kind, role in JOB_ROLES.items() if access.role.includes(role)]
 
 
 def _access(request: Request) -> Access:

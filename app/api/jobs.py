@@ -126,7 +126,10 @@ def cancel_job(job_id: Storable, jobs: UsesJobs, access: UsesAccess) -> JobRespo
 
 @router.post("/jobs/{job_id}/retry", responses=described(404, 409, 422))
 def retry_job(job_id: Storable, jobs: UsesJobs, access: UsesAccess) -> JobResponse:
-    """Go on with a job that failed or was cancelled, at the step that failed or had not ended."""
+    """Go on with a job that failed or was cancelled, at the step that failed or had not ended.
+
+    Instead of a sync a new one begins, or the one under way is joined: the answer has its id.
+    """
     check_job(access, jobs.get(job_id).kind)
     return JobResponse.model_validate(jobs.retry(job_id))
 

@@ -124,7 +124,7 @@ def cancel_job(job_id: str, json: AsJson = False) -> None:
 
 @jobs.command("retry")
 def retry_job(job_id: str, json: AsJson = False) -> None:
-    """Go on with a job that failed or was cancelled, at the step that failed or had not ended."""
+    """Go on with a job that failed or was cancelled; instead of a sync a new one begins."""
     _act(lambda queue: queue.retry(job_id), json=json)
 
 
