@@ -65,9 +65,11 @@ def create_release(
         release_id: Its id, where a job that is repeated after a crash must not make two; None for a new one.
 
     Raises:
-        ModelUnavailable: If a model is not here, or its files are not those that were recorded.
+        ModelUnavailable: If a model is not here, its files are not those that were recorded, or the generator
+            is an adapter for another model than the one that is here.
     """
     lineup = settings_lineup(settings, Models(settings))
+    lineup.models.verify()
     index = _build(services, lineup, progress)
     new = NewRelease(
         encoder=settings.encoder,

@@ -10,12 +10,14 @@ import pytest
 from app.catalogue import ModelUnavailable
 from app.cli.documents import ingest_files
 from app.cli.pairs import build_pairs
+from app.db.releases import list_releases
 from app.db.training_runs import list_runs
 from app.learning.generator import TuneGenerator, tune_generator
 from app.learning.joint import TuneJoint, tune_joint
 from app.learning.retriever import TuneRetriever
 from app.model_folders import open_model, tuned_folder
 from app.models import Models
+from app.releases import create_release
 from app.settings import Settings
 from app.wiring import Services, build_services
 from finetune.configuration import (
@@ -106,8 +108,13 @@ def test_what_was_tuned_is_named_and_refused_on_another_base(services: Services)
     assert tuned.generator.fingerprint == model.fingerprint != model.base.fingerprint
     shutil.rmtree(models / services.settings.generator)
     shutil.copytree(models / services.settings.encoder, models / services.settings.generator)
+    foreign = services.settings.model_copy(update={"generator": reference})
     with pytest.raises(ModelUnavailable, match="is an adapter for"):
-        _ = Models(services.settings.model_copy(update={"generator": reference})).generator
+        _ = Models(foreign).generator
+    with pytest.raises(ModelUnavailable, match="is an adapter for"):
+        create_release(services, foreign, note="", progress=_ignore)
+    with services.database.reading() as session:
+        assert list_releases(session) == []
 
 
 def test_too_few_pairs_and_a_generator_on_a_server_are_refused(services: Services) -> None:
