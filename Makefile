@@ -19,7 +19,7 @@ $(VENV)/.runs: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.checks: requirements-dev.lock requirements-s3.lock requirements-traces.lock $(VENV)/.runs
+$(VENV)/.checks: requirements-dev.lock requirements-pii.lock requirements-s3.lock requirements-traces.lock $(VENV)/.runs
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps -r requirements-dev.lock
 	@touch $@
 

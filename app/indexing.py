@@ -23,7 +23,7 @@ from app.db.indexes import (
 from app.db.releases import kept_vectors, live_vectors
 from app.db.session import Database
 from app.db.tables import new_id
-from app.ingesting import embed_missing
+from app.embedding import embed_missing
 from app.observability import logger
 from app.settings import Settings
 from app.snapshots import Snapshot, learn_snapshot_products, take_snapshot

@@ -72,7 +72,7 @@ class JobEngine:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._runs = JobRuns(services.database)
+        self._runs = JobRuns(services.database, services.metrics)
         self.name = new_id("worker") if services.settings.shares_jobs else "local"
         self._lock: IO[str] | None = None
         self._client: DBOSClient | None = None
@@ -160,7 +160,7 @@ class JobEngine:
     def _run(self) -> Iterator[Run]:
         """A run of the calling workflow; after a restart, recorded results stand for the steps that ended."""
         job_id = str(DBOS.workflow_id)
-        with self._telling(job_id), self._runs.begin(job_id) as begun:
+        with self._telling(job_id) as kind, self._runs.begin(job_id, kind) as begun:
             yield Run(
                 services=self._services,
                 job_id=begun.job_id,
@@ -170,14 +170,18 @@ class JobEngine:
             )
 
     @contextlib.contextmanager
-    def _telling(self, job_id: str) -> Iterator[None]:
-        """Log how a job goes; all that it logs bears its id, and that of the request that started it."""
+    def _telling(self, job_id: str) -> Iterator[str]:
+        """Log how a job goes; all that it logs bears its id, and that of the request that started it.
+
+        Yields:
+            Its kind.
+        """
         assert self._client is not None  # since the start
         (job,) = self._client.list_workflows(workflow_ids=[job_id], load_input=False, load_output=False)
         with bound(request_id=(job.attributes or {}).get(REQUEST), job_id=job_id, kind=job.name):
             logger().info("job_begun")
             try:
-                yield
+                yield job.name
             except Exception as error:
                 logger().error("job_failed", exc_info=error)
                 raise

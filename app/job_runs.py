@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from app.db.jobs import KEPT_LINES, LogLine, add_log, begin_step
 from app.db.session import Database
 from app.failures import is_temporary, retry_temporary
+from app.metrics import Metrics
 from app.observability import bound, kept_lines, logger
 from app.tracing import step_span
 from app.workflows import Stopping
@@ -33,13 +34,19 @@ class JobRun:
 
     Args:
         database: Where its log lines go.
+        metrics: Of this process.
         job_id: The job.
+        kind: What it does.
         steps: Counts the steps under way in this process.
     """
 
-    def __init__(self, database: Database, job_id: str, steps: "_StepsUnderWay") -> None:
+    def __init__(
+        self, database: Database, metrics: Metrics, job_id: str, kind: str, steps: "_StepsUnderWay"
+    ) -> None:
         self.job_id = job_id
+        self._kind = kind
         self._database = database
+        self._metrics = metrics
         self._steps = steps
         self._stopping = threading.Event()
         self._lines: deque[LogLine] = deque(maxlen=KEPT_LINES)
@@ -61,15 +68,27 @@ class JobRun:
             StepFailed: If the failure is permanent or does not pass.
         """
         with self._steps.counted(), bound(job_id=self.job_id, step=name):
-            began = time.perf_counter()
-            with kept_lines(self._keep), step_span(name):
-                result = self._try(name, work)
-            logger().info("step_ended", seconds=round(time.perf_counter() - began, 3))
+            began, outcome = time.perf_counter(), "failed"
+            try:
+                with kept_lines(self._keep), step_span(name):
+                    result = self._try(name, work)
+                outcome = "ended"
+            except Stopping:
+                outcome = "stopped"
+                raise
+            finally:
+                seconds = time.perf_counter() - began
+                self._metrics.observe_step(kind=self._kind, step=name, outcome=outcome, seconds=seconds)
+            logger().info("step_ended", seconds=round(seconds, 3))
             return result
 
     def _try(self, name: str, work: Callable[[], T]) -> T:
+        def failed(error: Exception, seconds: float) -> None:
+            logger().warning("step_retried", reason=type(error).__name__, pause_seconds=seconds)
+            self._metrics.count_retry(kind=self._kind, step=name)
+
         try:
-            return retry_temporary(lambda: self._begin(name, work), pause=self._pause, failed=_tell_retry)
+            return retry_temporary(lambda: self._begin(name, work), pause=self._pause, failed=failed)
         except Exception as error:
             logger().error("step_failed", reason=type(error).__name__, temporary=is_temporary(error))
             raise StepFailed(str(error) or type(error).__name__) from error
@@ -126,10 +145,6 @@ def _short(value: object) -> object:
     return value[:LONGEST_FIELD] if isinstance(value, str) else value
 
 
-def _tell_retry(error: Exception, seconds: float) -> None:
-    logger().warning("step_retried", reason=type(error).__name__, pause_seconds=seconds)
-
-
 class _StepsUnderWay:
     """How many steps are under way in this process."""
 
@@ -156,17 +171,18 @@ class _StepsUnderWay:
 class JobRuns:
     """Every run under way in this process. Safe to share between threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, metrics: Metrics) -> None:
         self._database = database
+        self._metrics = metrics
         self._runs: set[JobRun] = set()
         self._steps = _StepsUnderWay()
         self._changing = threading.Lock()
         self._stopping = False
 
     @contextmanager
-    def begin(self, job_id: str) -> Iterator[JobRun]:
-        """A run, which ends with the block."""
-        run = JobRun(self._database, job_id, self._steps)
+    def begin(self, job_id: str, kind: str) -> Iterator[JobRun]:
+        """A run of a job of this kind, which ends with the block."""
+        run = JobRun(self._database, self._metrics, job_id, kind, self._steps)
         with self._changing:
             if self._stopping:
                 run.stop()

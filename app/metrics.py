@@ -1,4 +1,4 @@
-"""What this process counts and times while it serves, in the form that Prometheus reads.
+"""What this process counts and times while it serves or works, in the form that Prometheus reads.
 
 Labels have few values: templates of routes, never addresses; stages and states, never questions.
 """
@@ -14,12 +14,14 @@ from prometheus_client import (
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
+    start_http_server,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 UNMATCHED = "unmatched"  # the route of an address that there is none for
 OTHER = "OTHER"  # any further method: a caller may invent them
+STEP_SECONDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -67,6 +69,19 @@ class Metrics:
             "Questions that got 503 because too many waited already.",
             registry=self.registry,
         )
+        self._steps = Histogram(
+            "footnote_job_step_duration_seconds",
+            "Time that steps of jobs took in this process, by how they ended: ended, failed or stopped.",
+            ("kind", "step", "outcome"),
+            buckets=STEP_SECONDS,
+            registry=self.registry,
+        )
+        self._retried = Counter(
+            "footnote_job_steps_retried",
+            "Steps that were begun again after a failure that may pass.",
+            ("kind", "step"),
+            registry=self.registry,
+        )
 
     def observe_request(self, *, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count a request; ``route`` is the template of its path, None where there is none."""
@@ -93,6 +108,45 @@ class Metrics:
         with self._answering.track_inprogress():
             yield
 
+    def observe_step(self, *, kind: str, step: str, outcome: str, seconds: float) -> None:
+        """Record how long a step of a job took, and how it ended."""
+        self._steps.labels(kind=kind, step=step, outcome=outcome).observe(seconds)
+
+    def count_retry(self, *, kind: str, step: str) -> None:
+        """Count a step that is begun again."""
+        self._retried.labels(kind=kind, step=step).inc()
+
     def render(self) -> tuple[bytes, str]:
         """Everything as Prometheus reads it, and its media type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
+
+
+class PortTaken(Exception):
+    """The address for the metrics of a worker can't be bound to."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(
+            f"can't serve metrics on {host}:{port} ({error.strerror}); give another --metrics-port or "
+            "--metrics-host"
+        )
+
+
+def serve_metrics(metrics: Metrics, host: str, port: int) -> int:
+    """Serve the measures of a process that serves nothing else, over HTTP, until the process ends.
+
+    Args:
+        metrics: Of this process.
+        host: The address to bind to.
+        port: 0 for any that is free.
+
+    Returns:
+        The port.
+
+    Raises:
+        PortTaken: If that address can't be had.
+    """
+    try:
+        server, _thread = start_http_server(port, host, metrics.registry)
+    except OSError as error:
+        raise PortTaken(host, port, error) from error
+    return server.server_port

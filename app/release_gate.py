@@ -14,12 +14,12 @@ from app.db.releases import get_release, record_gate
 from app.db.session import Database
 from app.db.training_runs import TrainingRunNotFound, get_run
 from app.downloads import Progress
+from app.embedding import embed_missing
 from app.evaluations.answers import answer_values
 from app.evaluations.drafts import DraftStore, Say
 from app.evaluations.evidence import Retriever
 from app.evaluations.questions import Asked, draw_questions
 from app.indexing import build_index_without
-from app.ingesting import embed_missing
 from app.model_folders import model_folder
 from app.releases import checked_lineup
 from app.searching import LiveIndex, find_passages

@@ -10,7 +10,7 @@ from app.db.pair_evidence import searched_pairs
 from app.db.passages import PassageView, get_embeddings, live_passages
 from app.db.products import labelled_questions, product_names
 from app.db.session import Database
-from app.ingesting import embed_missing
+from app.embedding import embed_missing
 from app.qa.questions import embed_questions, question_vectors
 from ingest.passages import contextual_text
 from retriever.arrays import Vectors

@@ -16,10 +16,10 @@ from app.db.source_items import (
     set_facts,
 )
 from app.db.sources import SourceView
-from app.ingesting import UploadTooLarge, accept_upload, blob_path
 from app.settings import Settings
 from app.sources.errors import ItemGone, ItemRefused, SourceUnavailable
 from app.sources.items import Fetched, Item, Known, Reader
+from app.uploads import UploadTooLarge, accept_upload, blob_path
 from ingest.errors import IngestError, UnsupportedType
 
 NEW = Facts(document_id=None, sha256=None, etag=None, last_modified=None)

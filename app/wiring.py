@@ -1,6 +1,7 @@
 """Putting the parts together: settings in, services out. Models and indexes open when first needed."""
 
 import contextlib
+import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -54,6 +55,8 @@ class Services:
         self.metrics = Metrics()
         self._not_warm: str | None = None
         self._asking = threading.BoundedSemaphore(settings.waiting_answers)
+        # More at once than there are processors are no faster, and leave none to whoever waits for an answer.
+        self._searching = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
 
     @property
     def encoder(self) -> Encoder:
@@ -101,19 +104,20 @@ class Services:
         allowed_products: Collection[str] | None = None,
     ) -> Found:
         """The passages that fit a question best; see `app.searching.find_passages`."""
-        bundle = self.bundle()
-        models = bundle.lineup.models
-        found = find_passages(
-            self.database,
-            bundle.live,
-            models.encoder,
-            question,
-            k=k,
-            products=products,
-            allowed_products=allowed_products,
-            config=models.search_config,
-            reranker=models.reranker,
-        )
+        with self._searching:
+            bundle = self.bundle()
+            models = bundle.lineup.models
+            found = find_passages(
+                self.database,
+                bundle.live,
+                models.encoder,
+                question,
+                k=k,
+                products=products,
+                allowed_products=allowed_products,
+                config=models.search_config,
+                reranker=models.reranker,
+            )
         self._observe(found.seconds)
         logger().info("searched", index=found.index_version, hits=len(found.hits), **_rounded(found.seconds))
         return found

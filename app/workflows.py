@@ -14,8 +14,9 @@ from app.db.pair_work import unread_versions
 from app.db.pairs import count_pairs
 from app.db.passages import LOOKUP_SIZE
 from app.deletion.purging import JobRecords, purge
+from app.embedding import embed_missing
 from app.indexing import ReleaseMoved, build_live_index
-from app.ingesting import cut_name, embed_missing, parse_version, record_near_duplicates
+from app.ingesting import cut_name, parse_version, record_near_duplicates
 from app.qa.extraction import EXTRACTOR, extract_pairs
 from app.qa.filtering import PairFilter, count_new
 from app.qa.writing import count_unwritten, write_next_pairs

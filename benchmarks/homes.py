@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from app.cli.documents import ingest_files
 from app.demo import DJANGO_ADDRESS, DJANGO_PRODUCT
 from app.settings import Settings, load_settings
 from app.wiring import build_services
+from benchmarks.postgres import copy_rows, empty_database, postgres_server
 
 
 @contextmanager
@@ -24,13 +25,22 @@ def empty_home(settings: Settings) -> Iterator[Settings]:
 
 
 @contextmanager
-def copied_home(settings: Settings, **others: Any) -> Iterator[Settings]:
-    """The same settings, and ``others``, with a copy of the home without evaluations, runs and models."""
-    with tempfile.TemporaryDirectory(prefix="footnote-bench-") as folder:
+def copied_home(settings: Settings, *, postgresql: bool = False, **others: Any) -> Iterator[Settings]:
+    """The same settings, and ``others``, with a copy of the home without evaluations, runs and models.
+
+    With ``postgresql`` the copy's rows are in a PostgreSQL that is started for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="footnote-bench-") as folder, ExitStack() as servers:
         home = Path(folder) / "home"
         left = shutil.ignore_patterns("evaluations", "training*", "models")
         shutil.copytree(settings.home, home, ignore=left)
-        yield load_settings(home=home, models=settings.models_folder, database_url=None, **others)
+        places = {"home": home, "models": settings.models_folder}
+        own = load_settings(**places, database_url=None, **others)
+        if postgresql:
+            url = servers.enter_context(empty_database(servers.enter_context(postgres_server())))
+            copy_rows(own, url)
+            own = load_settings(**places, database_url=url, **others)
+        yield own
 
 
 def corpus_home(settings: Settings, docs: Path) -> Settings:

@@ -1,6 +1,6 @@
 """Ten minutes at a share of what the server can do at most: errors, latencies, memory.
 
-    FOOTNOTE_HOME=<home with an index> python -m benchmarks.load [--minutes 10] [--share 0.8]
+    FOOTNOTE_HOME=<home with an index> python -m benchmarks.load [--minutes 10] [--share 0.8] [--postgresql]
 
 First clients without pause show how many searches and answers a second the server gives at once. Then both
 are sent at that share of these rates, evenly, whether earlier ones have ended or not; a latency begins when
@@ -30,11 +30,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--share", type=float, default=0.8)
+    parser.add_argument("--postgresql", action="store_true", help="with the copy's rows in a PostgreSQL")
     arguments = parser.parse_args()
     if arguments.minutes < 2:
         parser.error("--minutes: 2 at least, as memory is compared with that after the second")
     configure_logging("error")
-    with copied_home(load_settings(), answer_tokens=24) as own, serving(own) as (address, process):
+    with (
+        copied_home(load_settings(), postgresql=arguments.postgresql, answer_tokens=24) as own,
+        serving(own) as (address, process),
+    ):
         _ask_for(address, SECONDS_WARMING)
         rates = _rates(_ask_for(address, SECONDS_OF_CAPACITY), SECONDS_OF_CAPACITY)
         sent = {kind: rate * arguments.share for kind, rate in rates.items()}

@@ -11,7 +11,7 @@ import numpy as np
 
 from app.db.document_views import document_uris
 from app.db.passages import get_embeddings, live_passages
-from app.ingesting import embed_missing
+from app.embedding import embed_missing
 from app.settings import load_settings
 from app.wiring import build_services
 from benchmarks.ray_products import ALIASES, PRODUCTS, label_products, page_product

@@ -1,6 +1,6 @@
 """Index swaps under load: clients search and ask without pause while new indexes are built and go live.
 
-    FOOTNOTE_HOME=<home with an index> python -m benchmarks.swaps [--times 10]
+    FOOTNOTE_HOME=<home with an index> python -m benchmarks.swaps [--times 10] [--postgresql]
 
 The home is copied, so that nothing of it changes. Each build is that of one new document, by another process
 than the server's, as with ``footnote worker`` on PostgreSQL. What counts as *swapping* are requests under way
@@ -36,10 +36,13 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--before", type=float, default=60, help="seconds without builds at first")
     parser.add_argument("--settle", type=float, default=3)
+    parser.add_argument("--postgresql", action="store_true", help="with the copy's rows in a PostgreSQL")
     arguments = parser.parse_args()
     configure_logging("error")
     with (
-        copied_home(load_settings(), serve_jobs=False, answer_tokens=24) as own,
+        copied_home(
+            load_settings(), postgresql=arguments.postgresql, serve_jobs=False, answer_tokens=24
+        ) as own,
         serving(own) as (address, _),
     ):
         kinds = ["answer"] * arguments.asking + ["search"] * (arguments.clients - arguments.asking)

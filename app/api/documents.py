@@ -14,7 +14,7 @@ from app.db.api_keys import product_for
 from app.db.deletions import request_deletion
 from app.db.document_views import get_document, list_documents
 from app.db.documents import Outcome, check_document, get_text
-from app.ingesting import accept_upload
+from app.uploads import accept_upload
 
 router = APIRouter(prefix="/v1/documents", tags=["documents"])
 

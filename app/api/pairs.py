@@ -41,10 +41,10 @@ from app.db.pairs import (
     list_pairs,
     pairs_of_products,
 )
-from app.ingesting import UploadTooLarge
 from app.qa.administration import NewPair, change_pair, create_pair
 from app.qa.exporting import export_pairs
 from app.qa.importing import import_pairs
+from app.uploads import UploadTooLarge
 from app.wiring import Services
 from ingest.pairs.drafts import EvidenceSpan, Origin
 

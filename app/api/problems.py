@@ -29,13 +29,13 @@ from app.db.searches import SearchNotFound
 from app.db.session import DATABASE_AWAY, is_disk_full
 from app.db.sources import SourceNameTaken, SourceNotFound
 from app.db.training_runs import TrainingRunNotFound
-from app.ingesting import DiskFull, UploadTooLarge
 from app.job_views import JobEnded, JobNotFound, JobUnderWay
 from app.models import ReleaseDamaged
 from app.observability import logger
 from app.releases import NothingToRollBack
 from app.searching import ProductUnknown
 from app.sources.errors import SourceInvalid
+from app.uploads import DiskFull, UploadTooLarge
 from app.wiring import Busy, NotReady
 from finetune.product_labels import LabelsInvalid
 from generator.errors import GeneratorError, PromptTooLong

@@ -17,13 +17,13 @@ from app.db.indexes import corpus_sha256, live_index
 from app.downloads import Progress
 from app.failures import retry_temporary
 from app.folders import FoundFile, find_files, printable
-from app.ingesting import UploadTooLarge, accept_upload
 from app.job_engine import JobEngine
 from app.job_lock import EngineElsewhere
 from app.job_views import JobView
 from app.jobs import JobQueue
 from app.models import fetch
 from app.settings import load_settings
+from app.uploads import UploadTooLarge, accept_upload
 from app.wiring import Services, build_services
 from ingest.errors import IngestError, UnsupportedType
 

@@ -23,14 +23,27 @@ jobs = typer.Typer(help="Work in the background.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def worker(json: AsJson = False) -> None:
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Serve /metrics of this worker on this port; 0 for any free one."),
+]
+MetricsHost = Annotated[
+    str, typer.Option(help="With --metrics-port: the address to bind to; whoever reaches it may read them.")
+]
+
+
+def worker(
+    metrics_port: MetricsPort = None, metrics_host: MetricsHost = "127.0.0.1", json: AsJson = False
+) -> None:
     """Run jobs and schedules until interrupted; what is under way goes on later or in another worker.
 
     On PostgreSQL any number of workers run, on machines that share the home folder; on SQLite a server
-    runs the jobs itself. --json prints the worker's name as JSON before it begins.
+    runs the jobs itself. --json prints the worker's name, and the port of its metrics, as JSON before it
+    begins.
     """
     from app.job_engine import JobEngine  # noqa: PLC0415 - loads the parsers
     from app.jobs import JobQueue  # noqa: PLC0415
+    from app.metrics import serve_metrics  # noqa: PLC0415
     from app.models import fetch_models  # noqa: PLC0415
     from app.scheduling import Scheduler, check_index_schedule  # noqa: PLC0415
     from app.tracing import configure_tracing  # noqa: PLC0415
@@ -45,15 +58,17 @@ def worker(json: AsJson = False) -> None:
         fetch_models(settings, progress)
     services = build_services(settings)
     services.serving.watch()
+    measured = None if metrics_port is None else serve_metrics(services.metrics, metrics_host, metrics_port)
     engine = JobEngine(services)
     engine.start()
     queue = JobQueue(services)
     scheduler = Scheduler(services, queue)
     scheduler.start()
     if json:
-        print_json({"worker": engine.name})
+        print_json({"worker": engine.name, "metrics_port": measured})
     else:
-        out.print(f"Running jobs as {engine.name}; Ctrl-C ends", highlight=False)
+        where = "" if measured is None else f", metrics at http://{metrics_host}:{measured}/metrics"
+        out.print(f"Running jobs as {engine.name}{where}; Ctrl-C ends", highlight=False)
     ended.wait()
     for stop in (scheduler.stop, queue.close, engine.stop, services.close, send_spans):
         stop()

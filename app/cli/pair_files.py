@@ -8,9 +8,9 @@ from typing import Any
 
 from app.cli.output import out, print_table
 from app.folders import printable
-from app.ingesting import UploadTooLarge
 from app.qa.imported import Imported
 from app.qa.importing import import_pairs
+from app.uploads import UploadTooLarge
 from app.wiring import Services
 from ingest.errors import IngestError
 

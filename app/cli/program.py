@@ -102,6 +102,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         JobUnderWay,
     )
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
+    from app.metrics import PortTaken  # noqa: PLC0415
     from app.models import ReleaseDamaged  # noqa: PLC0415
     from app.releases import GateOutdated, NothingToRollBack  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
@@ -140,6 +141,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         RetrieverError,
         documents.JobFailed,
         EngineElsewhere,
+        PortTaken,
         JobEnded,
         JobUnderWay,
         SQLAlchemyError,

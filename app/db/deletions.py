@@ -119,6 +119,9 @@ def request_deletion(session: Session, document_id: str, *, now: datetime) -> st
     Raises:
         DocumentNotFound: If there is none of this id.
     """
+    session.execute(  # an upload of a new version has ended, or waits and finds the document gone
+        select(Document.id).where(Document.id == document_id).with_for_update(key_share=True)
+    )
     fingerprints = _fingerprints(session, document_id)
     pairs = fingerprints.pairs
     found = {

@@ -89,8 +89,10 @@ def store_upload(
         AddressTaken: If a document of another product has the address.
     """
     product_id = get_product_id(session, upload.product)
-    document = session.scalar(
-        select(Document).where(Document.uri == upload.uri, Document.deleted_at.is_(None))
+    document = session.scalar(  # locked: a deletion waits, and sees this version, or has taken it away
+        select(Document)
+        .where(Document.uri == upload.uri, Document.deleted_at.is_(None))
+        .with_for_update(key_share=True)
     )
     if document is None:
         twin = _document_with_bytes(session, upload.sha256, product_id)

@@ -150,11 +150,23 @@ def count_missing_embeddings(session: Session, encoder: str, documents: Sequence
     return session.scalar(select(func.count()).select_from(_missing(encoder, documents).subquery())) or 0
 
 
-def missing_embeddings(
-    session: Session, encoder: str, documents: Sequence[str] | None = None, *, limit: int
-) -> list[str]:
-    """Ids of live passages, or of those of some documents: one for each distinct text without a vector."""
+def missing_embeddings(session: Session, encoder: str, documents: Sequence[str], *, limit: int) -> list[str]:
+    """Ids of live passages of some documents: one for each distinct text without a vector."""
     return list(session.scalars(_missing(encoder, documents).limit(limit)))
+
+
+def count_missing_by_document(
+    session: Session, encoder: str, documents: Sequence[str] | None = None
+) -> dict[str, int]:
+    """Documents, or those of some, that have texts without a vector of this encoder, and how many."""
+    ids = _missing(encoder, documents).subquery()
+    rows = session.execute(
+        select(Passage.document_id, func.count())
+        .join(ids, ids.c.id == Passage.id)
+        .group_by(Passage.document_id)
+        .order_by(Passage.document_id)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 def _missing(encoder: str, documents: Sequence[str] | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - Select's type is long and of no use

@@ -1,8 +1,9 @@
 """Opening the database: engine, sessions, and migrations under a lock."""
 
 import fcntl
+import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -146,3 +147,26 @@ def migration_lock(engine: Engine, lock_folder: Path) -> Iterator[None]:
     with (lock_folder / "migrate.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def claims(engine: Engine) -> Iterator[Callable[[str], bool]]:
+    """Names that this process takes for itself among all processes of a database, until the block ends.
+
+    Yields:
+        What takes a name: False if another process has it. Nothing waits. On SQLite, where one process at a
+        time runs jobs, every name is free.
+    """
+    if engine.dialect.name != "postgresql":
+        yield lambda _name: True
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+
+        def take(name: str) -> bool:
+            key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+            return bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}))
+
+        try:
+            yield take
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock_all()"))

@@ -15,9 +15,9 @@ from app.db.remains import Found, Sought, bytes_in_use, owners
 from app.db.session import Database
 from app.evaluations.drafts import FILE as DRAFTS
 from app.evaluations.drafts import DraftStore, DraftsUnusable
-from app.ingesting import blob_path
 from app.learning.retrieval import LOCK, TRAINING_INDEX
 from app.settings import Settings
+from app.uploads import blob_path
 from retriever.index import read_names
 
 UNFINISHED_SECONDS = 3600.0  # an upload writes its bytes in seconds: what is older was left by a kill

@@ -9,11 +9,11 @@ from typing import Any
 
 from app.db.session import Database
 from app.downloads import Progress
+from app.embedding import embed_missing
 from app.evaluations.drafts import DraftStore, Say, write_drafts
 from app.evaluations.evidence import Retriever, show_questions
 from app.evaluations.questions import Asked
 from app.indexing import build_index_without
-from app.ingesting import embed_missing
 from app.models import Models
 from app.searching import LiveIndex
 from finetune.answer_drafts import Condition, ShownQuestion, build_chat

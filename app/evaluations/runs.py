@@ -13,6 +13,7 @@ from app.db.passages import passage_places
 from app.db.products import product_names
 from app.db.session import Database
 from app.downloads import Progress
+from app.embedding import embed_missing
 from app.evaluations.questions import Asked
 from app.evaluations.reports import (
     COMPARED_VARIANTS,
@@ -25,7 +26,6 @@ from app.evaluations.reports import (
 )
 from app.evaluations.stored_runs import check_questions, store
 from app.indexing import build_index_without
-from app.ingesting import embed_missing
 from app.models import Models
 from app.searching import LiveIndex, rerank_hits, search_live
 from finetune.comparison import compare_outcomes

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from app.db.session import Database
 from app.downloads import Progress
+from app.embedding import embed_missing
 from app.indexing import build_index_without
-from app.ingesting import embed_missing
 from app.models import Models
 from app.searching import LiveIndex
 from app.settings import Settings

@@ -14,9 +14,9 @@ from app.db.pair_reviews import check_evidence, edit_pair
 from app.db.pairs import PairView, get_pair
 from app.db.session import Database
 from app.db.tables import Document, QAEvidence, QAPair
-from app.ingesting import accept_upload
 from app.qa.redaction import Redactor
 from app.settings import Settings
+from app.uploads import accept_upload
 from ingest.pairs.drafts import Origin, PairDraft
 from ingest.pairs.records import PairRecord, parse_records, record_pairs, write_records
 

@@ -14,8 +14,8 @@ from app.db.pair_reviews import list_events
 from app.db.pairs import PairFilter, PairView, list_pairs
 from app.db.session import Database
 from app.db.tables import Document, DocumentVersion, Product
-from app.ingesting import blob_path
 from app.settings import Settings
+from app.uploads import blob_path
 from ingest.media_types import MediaType
 
 FORMAT = 1

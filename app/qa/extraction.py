@@ -8,10 +8,10 @@ from app.db.pair_drafts import add_drafts
 from app.db.pair_work import mark_done, version_subject
 from app.db.session import Database
 from app.db.tables import DocumentVersion
-from app.ingesting import blob_path
 from app.observability import logger
 from app.qa.redaction import Redactor
 from app.settings import Settings
+from app.uploads import blob_path
 from ingest.document import ParsedDocument
 from ingest.errors import IngestError
 from ingest.pairs.authored import find_authored

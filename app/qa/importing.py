@@ -14,13 +14,13 @@ from app.db.documents import Outcome, get_text
 from app.db.pair_drafts import add_drafts
 from app.db.session import Database
 from app.db.tables import Document, DocumentVersion
-from app.ingesting import accept_upload
 from app.qa.administration import OWN_WORDS
 from app.qa.exporting import is_export
 from app.qa.imported import Imported
 from app.qa.redaction import Redactor
 from app.qa.restoring import restore_pairs
 from app.settings import Settings
+from app.uploads import accept_upload
 from ingest.media_types import MediaType
 from ingest.pairs.drafts import EvidenceSpan, Origin, PairDraft
 from ingest.pairs.locating import TextFinder

@@ -10,7 +10,7 @@ from app.db.pair_evidence import missing_question_vectors
 from app.db.passages import add_embeddings, get_embeddings
 from app.db.session import Database
 from app.db.tables import QAPair
-from app.ingesting import EMBEDDED_AT_ONCE
+from app.embedding import EMBEDDED_AT_ONCE
 from retriever.arrays import Vectors
 from retriever.encoder import Encoder
 

@@ -16,11 +16,11 @@ from app.db.pair_drafts import EvidenceAt, PairStatus, draft_key, question_sha25
 from app.db.pair_evidence import LOST
 from app.db.session import Database
 from app.db.tables import Document, DocumentVersion, QAEvent, QAPair, new_id
-from app.ingesting import UploadTooLarge, accept_upload
 from app.qa.exported import ExportedDocument, ExportedEvidence, ExportedPair, describe, read_row
 from app.qa.exporting import FORMAT, HEADER
 from app.qa.imported import Imported
 from app.settings import Settings
+from app.uploads import UploadTooLarge, accept_upload
 from ingest.errors import DamagedFile, IngestError
 from ingest.pairs.drafts import EvidenceSpan, PairDraft
 from ingest.pairs.locating import TextFinder

@@ -23,12 +23,12 @@ from app.db.api_keys import Role, create_key
 from app.db.releases import NewRelease, add_release
 from app.db.sources import NewSource
 from app.db.tables import ApiKey, Base, Deletion, Release, ReleaseEvent, Source
-from app.ingesting import blob_path
 from app.jobs import JobQueue
 from app.model_folders import write_manifest
 from app.models import Models
 from app.settings import Settings
 from app.source_administration import add
+from app.uploads import blob_path
 from app.wiring import Services, build_services
 from tests.app.conftest import Run
 from tests.conftest import _database
@@ -189,7 +189,7 @@ def _start_again(restored: Services, home: Services, monkeypatch: pytest.MonkeyP
     for blob in blobs:
         again = blob_path(restored.settings.blobs_folder, blob.name)
         assert again.read_bytes() == blob.read_bytes()
-    monkeypatch.delattr("app.ingesting.add_embeddings")
+    monkeypatch.delattr("app.embedding.add_embeddings")
     with closing(JobQueue(restored)) as queue, running_jobs(restored):
         wait_for(queue, queue.reindex(), _ignore)
 

@@ -3,6 +3,7 @@
 import errno
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +14,18 @@ from sqlalchemy import func, select
 from app.cli.documents import ingest_files, wait_for
 from app.db.document_views import get_outcomes
 from app.db.documents import State, pending_versions
-from app.db.passages import count_missing_embeddings
+from app.db.passages import add_embeddings, count_missing_by_document, count_missing_embeddings
+from app.db.session import claims
 from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
-from app.ingesting import accept_upload, embed_missing, parse_version
+from app.embedding import embed_missing
+from app.ingesting import parse_version
 from app.job_engine import JobEngine
 from app.job_lock import EngineElsewhere
 from app.job_views import JobNotFound
 from app.jobs import JobQueue
 from app.models import Models
 from app.settings import Settings
+from app.uploads import accept_upload
 from app.wiring import Services, build_services
 from tests.app.processes import start_command
 
@@ -130,14 +134,14 @@ def test_a_disk_that_fails_for_a_moment_fails_no_document(
     assert "'a.md': its stored bytes can't be read (No such file or directory)" in (outcome.error or "")
 
 
-def test_a_job_embeds_its_own_documents_and_leaves_those_of_others(services: Services) -> None:
-    database, settings, encoder = services.database, services.settings, services.encoder
+def store_devices(services: Services, count: int) -> list[str]:
+    """Documents of one passage each, which no vector is of yet; their ids."""
     ids = []
-    for number in range(2):
+    for number in range(count):
         text = f"# Device {number}\n\nDevice {number} weighs {number} grams.\n".encode()
         stored = accept_upload(
-            database,
-            settings,
+            services.database,
+            services.settings,
             data=text,
             name="a.md",
             uri=f"test:{number}",
@@ -146,14 +150,65 @@ def test_a_job_embeds_its_own_documents_and_leaves_those_of_others(services: Ser
             now=datetime.now(UTC),
         )
         parse_version(
-            database, settings, encoder, stored.document_id, stored.version, now=lambda: datetime.now(UTC)
+            services.database,
+            services.settings,
+            services.encoder,
+            stored.document_id,
+            stored.version,
+            now=lambda: datetime.now(UTC),
         )
         ids.append(stored.document_id)
+    return ids
+
+
+def test_a_job_embeds_its_own_documents_and_leaves_those_of_others(services: Services) -> None:
+    database, encoder = services.database, services.encoder
+    ids = store_devices(services, 2)
     assert embed_missing(database, encoder, report=lambda *_counts: None, documents=ids[:1]) == 1
     with database.reading() as session:
         assert count_missing_embeddings(session, encoder.fingerprint, ids[:1]) == 0
         assert count_missing_embeddings(session, encoder.fingerprint) == 1
     assert embed_missing(database, encoder, report=lambda *_counts: None) == 1
+
+
+@pytest.mark.parametrize("settings", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_what_another_worker_embeds_is_left_to_it_and_waited_for(services: Services) -> None:
+    database, encoder = services.database, services.encoder
+    ids = store_devices(services, 3)
+    told: list[tuple[int, int]] = []
+    with ThreadPoolExecutor(1) as pool:
+        with claims(database.engine) as other:  # another connection stands for another process
+            assert other(f"embed/{encoder.fingerprint}/{ids[0]}")
+            embedding = pool.submit(
+                embed_missing, database, encoder, report=lambda *counts: told.append(counts)
+            )
+            while (2, 3) not in told:  # of its two documents, not of the other's
+                assert not embedding.done()
+                time.sleep(0.05)
+            with database.reading() as session:
+                assert set(count_missing_by_document(session, encoder.fingerprint)) == {ids[0]}
+            with database.writing() as session:
+                (passage,) = session.scalars(select(Passage).where(Passage.document_id == ids[0]))
+                add_embeddings(session, encoder.fingerprint, {passage.embedding_sha256: b"0000"})
+        assert embedding.result(timeout=30) == 2
+    assert told[-1] == (3, 3)
+
+
+@pytest.mark.parametrize("settings", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_what_a_killed_worker_was_embedding_is_taken_over(services: Services) -> None:
+    database, encoder = services.database, services.encoder
+    ids = store_devices(services, 2)
+    told: list[tuple[int, int]] = []
+    with ThreadPoolExecutor(1) as pool:
+        with claims(database.engine) as other:
+            assert other(f"embed/{encoder.fingerprint}/{ids[0]}")
+            embedding = pool.submit(
+                embed_missing, database, encoder, report=lambda *counts: told.append(counts)
+            )
+            while (1, 2) not in told:
+                assert not embedding.done()
+                time.sleep(0.05)
+        assert embedding.result(timeout=30) == 2
 
 
 def test_a_killed_ingest_goes_on_where_it_was(services: Services, tmp_path: Path) -> None:

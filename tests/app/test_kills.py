@@ -23,11 +23,11 @@ from app.db.pair_evidence import remove_document_evidence
 from app.db.releases import ReleaseState, list_releases, read_pointers
 from app.db.tables import Document, DocumentVersion, Embedding, Passage, QAPair
 from app.db.training_runs import list_runs
-from app.ingesting import accept_upload
 from app.jobs import JobQueue
 from app.model_folders import open_model
 from app.models import Models
 from app.settings import Settings
+from app.uploads import accept_upload
 from app.wiring import Services, build_services
 from retriever.index import open_index
 from tests.app.processes import run_hanging_worker, wait_until, worker

@@ -1,19 +1,30 @@
 """What Prometheus scrapes, beside a run whose every request was counted by hand."""
 
+import errno
+import json
 import re
+import socket
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.db.session import Database, migrate, open_engine
+from app.job_runs import JobRuns, StepFailed
+from app.jobs import JobQueue
 from app.main import create_app
+from app.metrics import Metrics
 from app.models import Models
 from app.settings import Settings
-from app.wiring import Services
+from app.wiring import Services, build_services
+from app.workflows import Stopping
 from tests.app.conftest import Upload
+from tests.app.processes import footnote, start_command, wait_until
 
 OPERATIONS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 NOTE = "# Kettle K2\n\nDescale the kettle K2 every 60 days with citric acid.\n"
@@ -56,6 +67,7 @@ def test_it_counts_what_was_done(client: TestClient, upload: Upload) -> None:
     metrics = scrape(client)
 
     ask, stages = {"method": "POST", "route": "/v1/answers"}, "footnote_stage_duration_seconds"
+    steps = "footnote_job_step_duration_seconds"
     counted: list[tuple[str, dict[str, str], float]] = [
         ("http_requests_total", {**ask, "status": "200"}, 2),
         ("http_requests_total", {**ask, "status": "422"}, 1),
@@ -72,6 +84,10 @@ def test_it_counts_what_was_done(client: TestClient, upload: Upload) -> None:
         ("footnote_answers_total", {"status": "abstained", "origin": "none"}, 1),
         ("footnote_answers_in_progress", {}, 0),
         ("footnote_questions_turned_away_total", {}, 0),
+        *(
+            (f"{steps}_count", {"kind": "ingest", "step": step, "outcome": "ended"}, 1.0)
+            for step in ("renew", "parse", "embed", "near_duplicates", "index", "outcome")
+        ),
         ("footnote_ready", {}, 1),
         ("footnote_database_up", {}, 1),
         ("footnote_documents", {"state": "ready"}, 1),
@@ -148,3 +164,62 @@ def test_a_scrape_outlives_the_database(client: TestClient) -> None:
     with services.database.writing() as session:
         session.connection().exec_driver_sql("ALTER TABLE gone RENAME TO index_versions")
     assert value(scrape(client), "footnote_database_up") == 1
+
+
+def test_a_worker_tells_of_its_steps(settings: Settings, tmp_path: Path) -> None:
+    with closing(build_services(settings)) as services, closing(JobQueue(services)) as queue:
+        worker = start_command(settings, tmp_path, "worker", "--metrics-port", "0", "--json")
+        printed = tmp_path / "stdout"
+        wait_until(lambda: printed.read_text().endswith("}\n") if printed.exists() else False)
+        port = json.loads(printed.read_text())["metrics_port"]
+        job = queue.reindex()
+        wait_until(lambda: queue.get(job).state == "succeeded")
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        worker.terminate()
+        worker.join(60)
+    assert worker.exitcode == 0
+    metrics = {family.name: family for family in text_string_to_metric_families(text)}
+    step = {"kind": "ingest", "step": "index", "outcome": "ended"}
+    assert value(metrics, "footnote_job_step_duration_seconds_count", **step) == 1
+    assert value(metrics, "process_resident_memory_bytes") > 0
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_worker_says_that_its_port_is_taken(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = footnote(settings.home, "worker", "--metrics-port", str(port))
+    assert done.returncode == 1
+    assert f"can't serve metrics on 127.0.0.1:{port} (Address already in use); give another" in " ".join(
+        done.stderr.split()
+    )
+
+
+def test_steps_that_fail_are_told_from_those_that_end(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.failures.PAUSES_SECONDS", (0.01,))
+    engine = open_engine(settings.database)
+    migrate(engine, settings.home)
+    with closing(Database(engine)) as database:
+        metrics = Metrics()
+        runs = JobRuns(database, metrics)
+        tries = iter([OSError(errno.EIO, "Input/output error"), None])
+
+        def work() -> None:
+            if (problem := next(tries)) is not None:
+                raise problem
+
+        with runs.begin("job_1", "ingest") as run:
+            run.step("parse", work)
+            with pytest.raises(StepFailed):
+                run.step("index", lambda: 1 // 0)
+            run.stop()
+            with pytest.raises(Stopping):
+                run.step("outcome", lambda: None)
+    text = metrics.render()[0].decode()
+    found = {family.name: family for family in text_string_to_metric_families(text)}
+    for step, outcome in (("parse", "ended"), ("index", "failed"), ("outcome", "stopped")):
+        labels = {"kind": "ingest", "step": step, "outcome": outcome}
+        assert value(found, "footnote_job_step_duration_seconds_count", **labels) == 1
+    assert value(found, "footnote_job_steps_retried_total", kind="ingest", step="parse") == 1

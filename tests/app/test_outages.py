@@ -223,7 +223,7 @@ def test_a_full_disk_of_uploads_leaves_nothing_half_written(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("app.ingesting.os.fsync", full)
+        patched.setattr("app.uploads.os.fsync", full)
         told = client.post("/v1/documents", files={"file": ("note.md", NOTE.encode())})
     assert (told.status_code, told.json()["type"]) == (507, PROBLEM + "disk-full")
     assert not [path for path in settings.blobs_folder.rglob("*") if path.is_file()]

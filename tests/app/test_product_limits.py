@@ -13,11 +13,11 @@ from sqlalchemy import update
 from app.api.access import RULES
 from app.db.session import Database, migrate, open_engine
 from app.db.tables import Document
-from app.ingesting import accept_upload
 from app.main import create_app
 from app.models import Models
 from app.qa.administration import NewPair, create_pair
 from app.settings import Settings
+from app.uploads import accept_upload
 from tests.app.conftest import Wait
 from tests.app.test_access import bearer, kind, routes
 

@@ -1,10 +1,12 @@
 """Purging is durable, spares what others need, and the doctor finds what is planted in any place."""
 
+import hashlib
 import json
 import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +22,7 @@ from app.db.deletions import (
     list_deletions,
     request_deletion,
 )
-from app.db.documents import delete_document
+from app.db.documents import Upload, delete_document, store_upload
 from app.db.tables import (
     Answer,
     Base,
@@ -43,11 +45,12 @@ from app.deletion.purging import purge
 from app.diagnosis import Level, diagnose_deletions
 from app.evaluations.drafts import DraftStore
 from app.indexing import build_live_index
-from app.ingesting import accept_upload, blob_path, parse_version
+from app.ingesting import parse_version
 from app.job_records import EndedJobs
 from app.learning.runs import work_folder
 from app.models import Models
 from app.settings import Settings
+from app.uploads import accept_upload, blob_path
 from app.wiring import Services, build_services
 from generator.models import Message
 
@@ -100,6 +103,38 @@ def remove(services: Services, document_id: str) -> str:
 def receipt(services: Services, deletion_id: str) -> DeletionView:
     with services.database.reading() as session:
         return get_deletion(session, deletion_id)
+
+
+def test_a_version_that_is_stored_during_a_deletion_goes_with_it(services: Services) -> None:
+    address = "https://docs.example/guide"
+    document_id = add(services, GUIDE, address)
+    newer = GUIDE + "\nOne more line.\n"
+    digest = hashlib.sha256(newer.encode()).hexdigest()
+    upload = Upload(
+        sha256=digest, size_bytes=len(newer), name="note.md", uri=address, title=None, product=None
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with services.database.writing() as session:
+            assert store_upload(session, upload, now=_now()).version == 2
+            session.flush()
+            deletion = pool.submit(remove, services, document_id)
+            with pytest.raises(TimeoutError):
+                deletion.result(timeout=0.5)
+        deletion_id = deletion.result(timeout=30)
+    assert digest in receipt(services, deletion_id).fingerprints.bytes
+
+
+def test_an_upload_during_a_deletion_is_a_document_of_its_own(services: Services) -> None:
+    address = "https://docs.example/guide"
+    document_id = add(services, GUIDE, address)
+    with ThreadPoolExecutor(1) as pool:
+        with services.database.writing() as session:
+            request_deletion(session, document_id, now=_now())
+            session.flush()
+            upload = pool.submit(add, services, GUIDE + "\nOne more line.\n", address)
+            with pytest.raises(TimeoutError):
+                upload.result(timeout=0.5)
+        assert upload.result(timeout=30) != document_id
 
 
 def test_a_purge_killed_at_any_step_is_ended_by_the_next(

@@ -15,7 +15,6 @@ from app.db.documents import delete_document
 from app.db.source_items import confirm_removals, held_items, problem_items
 from app.db.sources import SourceNameTaken, get_source
 from app.db.tables import Document, Embedding
-from app.ingesting import accept_upload
 from app.models import Models
 from app.settings import Settings
 from app.source_administration import remove
@@ -24,6 +23,7 @@ from app.sources.folders import FolderReader
 from app.sources.items import Known
 from app.sources.kinds import check_source
 from app.sync_workflow import SyncFailed, sync_source
+from app.uploads import accept_upload
 from app.wiring import Services, build_services
 from tests.app.syncing import Synced, add_source, run_of, texts, write
 

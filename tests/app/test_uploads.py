@@ -9,8 +9,8 @@ import pytest
 
 from app.db.documents import AddressTaken, Stored, list_products
 from app.db.session import Database, migrate, open_engine
-from app.ingesting import accept_upload, blob_path
 from app.settings import Settings
+from app.uploads import accept_upload, blob_path
 
 ADDRESS = "https://docs.example/guide"
 BYTES = b"Oil the pump every 90 days."

@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from app.db.session import Database, migrate, open_engine
 from app.db.tables import Document, DocumentVersion
-from app.ingesting import accept_upload
 from app.qa.imported import Imported
 from app.qa.importing import ROWS_TOGETHER, import_pairs
 from app.settings import Settings
+from app.uploads import accept_upload
 from ingest.media_types import MediaType
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

@@ -13,12 +13,12 @@ from app.db.pair_evidence import remove_document_evidence
 from app.db.pairs import PairFilter, PairView, list_pairs
 from app.db.session import Database, migrate, open_engine
 from app.db.tables import Document, DocumentVersion, Product
-from app.ingesting import blob_path
 from app.qa.administration import NewPair, change_pair, create_pair
 from app.qa.exporting import export_pairs
 from app.qa.imported import Imported
 from app.qa.importing import import_pairs
 from app.settings import Settings
+from app.uploads import blob_path
 from ingest.errors import DamagedFile
 from ingest.media_types import MediaType
 from ingest.pairs.records import parse_records
