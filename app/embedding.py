@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,7 +10,6 @@ from app.db.documents import lock_live
 from app.db.passages import (
     LOOKUP_SIZE,
     add_embeddings,
-    count_missing_by_document,
     count_missing_embeddings,
     get_passages,
     missing_embeddings,
@@ -21,7 +20,8 @@ from retriever.encoder import Encoder
 
 EMBEDDED_AT_ONCE = 1024  # texts between two commits: enough to sort by length, seconds to redo after a kill
 
-WAITING_SECONDS = 0.2  # between two looks at what other processes are still at
+WAITING_SECONDS = 1.0  # between two looks at what other processes are at
+PATIENCE_SECONDS = 120.0  # without an embedding of theirs, after which they are taken for gone
 
 _embedding = threading.Lock()  # two jobs of a process must not embed the same texts
 
@@ -34,63 +34,76 @@ def embed_missing(
     documents: Sequence[str] | None = None,
     at_once: int = EMBEDDED_AT_ONCE,
 ) -> int:
-    """Embed every text of a live passage that has no cached vector of this encoder.
+    """Embed every text of a live passage that has no cached vector of this encoder at this moment.
 
-    Commits every ``at_once`` texts, so that a killed run goes on where it was. What other processes are at
-    is left to them and waited for; what they have not begun is shared.
+    Commits every ``at_once`` texts, so that a killed run goes on where it was. What another process is at is
+    left to it and waited for, unless nothing of it comes for long; what none has begun is shared.
 
     Args:
         database: The database.
         encoder: What embeds.
-        report: Told the texts embedded so far and their number in all.
+        report: Told how many of these texts have a vector, and their number in all; also while waiting. What
+            it raises ends the call.
         documents: Only passages of these, at most `app.db.passages.LOOKUP_SIZE`; None for all.
         at_once: Texts between two commits.
 
     Returns:
         How many texts this call embedded.
     """
-    with _embedding:
+
+    def count() -> dict[str, int]:
         with database.reading() as session:
-            total = count_missing_embeddings(session, encoder.fingerprint, documents)
-        done, left = 0, total
-        while left:
-            report(total - left, total)
-            embedded = _embed_some(database, encoder, documents, at_once)
-            done += embedded
-            if not embedded:
-                time.sleep(WAITING_SECONDS)
-            with database.reading() as session:
-                left = count_missing_embeddings(session, encoder.fingerprint, documents)
-            total = max(total, left)
-        report(total, total)
-        return done
+            return count_missing_embeddings(session, encoder.fingerprint, documents)
+
+    embedded, left, last_change = 0, count(), time.monotonic()
+    total = sum(left.values())
+    while left:
+        report(total - sum(left.values()), total)
+        is_impatient = time.monotonic() - last_change > PATIENCE_SECONDS
+        with _embedding, claims(database.engine) as take:
+            ours = _choose(left, (lambda _name: True) if is_impatient else take, encoder, at_once)
+            embedded += _embed(database, encoder, ours, at_once)
+        found = count()
+        still = {document: found[document] for document in left if document in found}
+        if sum(still.values()) < sum(left.values()):
+            last_change = time.monotonic()
+        elif ours:
+            break  # what can't be embedded stays missing
+        else:
+            time.sleep(WAITING_SECONDS)
+        left = still
+    report(total - sum(left.values()), total)
+    return embedded
 
 
-def _embed_some(database: Database, encoder: Encoder, documents: Sequence[str] | None, at_once: int) -> int:
-    """Embed texts of documents that no other process is at; how many."""
-    with claims(database.engine) as take:
-        with database.reading() as session:
-            missing = count_missing_by_document(session, encoder.fingerprint, documents)
-        ours: list[str] = []
-        texts = 0
-        for document, count in missing.items():
-            if texts >= at_once or len(ours) == LOOKUP_SIZE:
-                break
-            if take(f"embed/{encoder.fingerprint}/{document}"):
-                ours.append(document)
-                texts += count
-        with database.reading() as session:  # without what was embedded before these were ours
-            ids = missing_embeddings(session, encoder.fingerprint, ours, limit=at_once)
-            views = list(get_passages(session, ids).values())
-        vectors = encoder.encode_passages(
-            [contextual_text(view.title, view.heading_path, view.text) for view in views]
-        )
-        with database.writing() as session:
-            kept = lock_live(session, {view.document_id for view in views})
-            cached = {
-                view.embedding_sha256: np.ascontiguousarray(vector, dtype="<f4").tobytes()
-                for view, vector in zip(views, vectors, strict=True)
-                if view.document_id in kept
-            }
-            add_embeddings(session, encoder.fingerprint, cached)
-        return len(views)
+def _choose(
+    missing: Mapping[str, int], take: Callable[[str], bool], encoder: Encoder, at_once: int
+) -> list[str]:
+    """Documents for one batch that no other process is at."""
+    ours: list[str] = []
+    texts = 0
+    for document, count in missing.items():
+        if texts >= at_once or len(ours) == LOOKUP_SIZE:
+            break
+        if take(f"embed/{encoder.fingerprint}/{document}"):
+            ours.append(document)
+            texts += count
+    return ours
+
+
+def _embed(database: Database, encoder: Encoder, documents: Sequence[str], at_once: int) -> int:
+    """Embed texts of some documents that have no vector now; how many."""
+    with database.reading() as session:
+        ids = missing_embeddings(session, encoder.fingerprint, documents, limit=at_once)
+        views = list(get_passages(session, ids).values())
+    texts = [contextual_text(view.title, view.heading_path, view.text) for view in views]
+    vectors = encoder.encode_passages(texts)
+    with database.writing() as session:
+        kept = lock_live(session, {view.document_id for view in views})
+        cached = {
+            view.embedding_sha256: np.ascontiguousarray(vector, dtype="<f4").tobytes()
+            for view, vector in zip(views, vectors, strict=True)
+            if view.document_id in kept
+        }
+        add_embeddings(session, encoder.fingerprint, cached)
+    return len(views)

@@ -23,7 +23,6 @@ from app.db.indexes import (
 from app.db.releases import kept_vectors, live_vectors
 from app.db.session import Database
 from app.db.tables import new_id
-from app.embedding import embed_missing
 from app.observability import logger
 from app.settings import Settings
 from app.snapshots import Snapshot, learn_snapshot_products, take_snapshot
@@ -139,8 +138,7 @@ def _build(
     """Write and verify an index version; it is not recorded yet."""
     index_id = new_id("idx")
     _remove_leftovers(database, settings)
-    embed_missing(database, encoder, report=lambda done, total: report("embedding", done, total))
-    snapshot = take_snapshot(database, encoder)
+    snapshot = take_snapshot(database, encoder, report=lambda done, total: report("embedding", done, total))
     report("indexing", 0, 1)
     directory = settings.indexes_folder / index_id
     manifest = build_index(

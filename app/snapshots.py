@@ -1,6 +1,6 @@
 """What an index is built from, as it was at one moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,17 +51,24 @@ class Snapshot:
     products: ProductSnapshot
 
 
-def take_snapshot(database: Database, encoder: Encoder, *, without: str | None = None) -> Snapshot:
+def take_snapshot(
+    database: Database,
+    encoder: Encoder,
+    *,
+    without: str | None = None,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Snapshot:
     """The corpus at one moment, with a vector for every passage and for every question.
 
     Args:
         database: The database.
         encoder: What embeds.
         without: A split whose pairs are left out.
+        report: Of embedding; see `app.embedding.embed_missing`.
     """
     fingerprint = encoder.fingerprint
     for _ in range(SNAPSHOT_ATTEMPTS):
-        embed_missing(database, encoder, report=lambda _done, _total: None)
+        embed_missing(database, encoder, report=report)
         embed_questions(database, encoder)
         with database.reading() as session:
             corpus = corpus_sha256(session)

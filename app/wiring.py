@@ -56,7 +56,7 @@ class Services:
         self._not_warm: str | None = None
         self._asking = threading.BoundedSemaphore(settings.waiting_answers)
         # More at once than there are processors are no faster, and leave none to whoever waits for an answer.
-        self._searching = threading.BoundedSemaphore(len(os.sched_getaffinity(0)))
+        self._searching = threading.BoundedSemaphore(os.cpu_count() or 1)
 
     @property
     def encoder(self) -> Encoder:
@@ -104,9 +104,9 @@ class Services:
         allowed_products: Collection[str] | None = None,
     ) -> Found:
         """The passages that fit a question best; see `app.searching.find_passages`."""
+        bundle = self.bundle()
+        models = bundle.lineup.models
         with self._searching:
-            bundle = self.bundle()
-            models = bundle.lineup.models
             found = find_passages(
                 self.database,
                 bundle.live,

@@ -52,10 +52,13 @@ def empty_database(address: str) -> Iterator[str]:
 
 
 def copy_rows(settings: Settings, url: str) -> None:
-    """Put every row of a home's database into an empty database of PostgreSQL; jobs are left behind."""
+    """Put every row of a home's database into an empty one of PostgreSQL, without the engine's records."""
     source, target = open_engine(settings.database), open_engine(url)
-    migrate(target, settings.home)
+    for engine in (source, target):
+        migrate(engine, settings.home)
     with source.connect() as reading, target.begin() as writing:
+        for table in reversed(Base.metadata.sorted_tables):  # migrations leave rows of their own
+            writing.execute(table.delete())
         for table in Base.metadata.sorted_tables:
             rows = reading.execution_options(stream_results=True).execute(select(table)).mappings()
             for some in rows.partitions(ROWS_AT_ONCE):

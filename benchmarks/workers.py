@@ -39,6 +39,7 @@ from ingest.errors import IngestError
 
 DOCUMENTS_A_JOB = 5
 TEXTS = 600  # that bare processes embed
+READY_SECONDS = 120
 
 
 def main() -> None:
@@ -75,7 +76,7 @@ def _encode_in(processes: int) -> float:
     ]
     for process in each:
         process.start()
-    ready.wait()
+    ready.wait(READY_SECONDS)
     began = time.perf_counter()
     for process in each:
         process.join()
@@ -87,7 +88,7 @@ def _encode(count: int, ready: Barrier) -> None:
     encoder = Models(load_settings()).encoder
     texts = [f"Passage {number}. " + "The worker hands its passages over. " * 18 for number in range(count)]
     encoder.encode_passages(texts[:1])
-    ready.wait()
+    ready.wait(READY_SECONDS)
     encoder.encode_passages(texts)
 
 

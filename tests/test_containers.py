@@ -98,8 +98,15 @@ def test_every_extra_with_a_lock_can_be_had_in_the_image() -> None:
     seen = (DOCKER / "Dockerfile.dockerignore").read_text().splitlines()
     assert {line[1:] for line in seen if line.startswith("!requirements-")} == locks
     built = compose()["services"]["server"]["build"]["args"]
-    assert built == {"EXTRAS": "${EXTRAS:-}"}
+    assert built["EXTRAS"] == "${EXTRAS:-}"
     assert re.search(r'^ARG EXTRAS=""$', written, re.MULTILINE)
+
+
+def test_the_models_of_the_image_can_be_set_to_none_for_compose() -> None:
+    default = re.search(r'^ARG MODELS="(.*)"$', (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    assert default is not None
+    built = compose()["services"]["server"]["build"]["args"]
+    assert built["MODELS"] == f"${{MODELS-{default[1]}}}"  # and not :-, which would take none for not set
 
 
 def pins(name: str) -> dict[str, str]:
@@ -109,7 +116,7 @@ def pins(name: str) -> dict[str, str]:
     return {canonicalize_name(package): version for package, version in parts}
 
 
-@pytest.mark.parametrize("extra", ["s3", "traces"])
+@pytest.mark.parametrize("extra", ["pii", "s3", "traces"])
 def test_the_lock_of_an_extra_is_all_that_it_needs(extra: str) -> None:
     base, lock = pins("requirements.lock"), pins(f"requirements-{extra}.lock")
     needed = set[str]()

@@ -145,17 +145,12 @@ def live_passages(session: Session) -> Iterator[PassageView]:
         session.expire(version, ["text"])
 
 
-def count_missing_embeddings(session: Session, encoder: str, documents: Sequence[str] | None = None) -> int:
-    """Distinct texts of live passages, or of those of some documents, that this encoder has no vector of."""
-    return session.scalar(select(func.count()).select_from(_missing(encoder, documents).subquery())) or 0
-
-
 def missing_embeddings(session: Session, encoder: str, documents: Sequence[str], *, limit: int) -> list[str]:
     """Ids of live passages of some documents: one for each distinct text without a vector."""
     return list(session.scalars(_missing(encoder, documents).limit(limit)))
 
 
-def count_missing_by_document(
+def count_missing_embeddings(
     session: Session, encoder: str, documents: Sequence[str] | None = None
 ) -> dict[str, int]:
     """Documents, or those of some, that have texts without a vector of this encoder, and how many."""

@@ -151,11 +151,14 @@ def migration_lock(engine: Engine, lock_folder: Path) -> Iterator[None]:
 
 @contextmanager
 def claims(engine: Engine) -> Iterator[Callable[[str], bool]]:
-    """Names that this process takes for itself among all processes of a database, until the block ends.
+    """Names that this block takes for itself among all processes of a database, until it ends.
+
+    They are those of a connection of its own, so that they are free again when the process dies. Behind a
+    pooler of connections that exchanges them between transactions, names may be given out twice or late.
 
     Yields:
-        What takes a name: False if another process has it. Nothing waits. On SQLite, where one process at a
-        time runs jobs, every name is free.
+        What takes a name: False if another block has it, here or elsewhere. Nothing waits. On SQLite, where
+        one process at a time runs jobs, every name is free.
     """
     if engine.dialect.name != "postgresql":
         yield lambda _name: True
@@ -169,4 +172,4 @@ def claims(engine: Engine) -> Iterator[Callable[[str], bool]]:
         try:
             yield take
         finally:
-            connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            connection.invalidate()  # its end gives the names back, also where it has died meanwhile

@@ -177,7 +177,7 @@ def remove_documents(session: Session, source_id: str, *, now: datetime) -> int:
 
 def _remove(session: Session, rows: Sequence[SourceItem], *, now: datetime) -> int:
     removed = 0
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.document_id or ""):  # see `app.db.documents.lock_live`
         document_id, source_id = row.document_id, row.source_id
         session.delete(row)
         session.flush()

@@ -188,7 +188,7 @@ class _Importer:
         """Delete the documents at or below an address that were made before and not in this import."""
         there = or_(Document.uri == place, Document.uri.startswith(f"{place}/", autoescape=True))
         with self._database.writing() as session:
-            for document_id in _documents_that(session, there, _IS_MADE):
+            for document_id in sorted(_documents_that(session, there, _IS_MADE)):
                 if document_id not in self._written:
                     request_deletion(session, document_id, now=self._now)
                     self.result.removed += 1

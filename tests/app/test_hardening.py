@@ -1,8 +1,12 @@
 """What uploaded text and stalling senders can't do, and what every response tells a browser."""
 
 import asyncio
+import os
 import re
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.api.access import Rule
 from app.api.access_control import AccessControl, is_loopback
 from app.api.limits import BodyLimit
+from app.searching import Found, find_passages
 from app.settings import Settings
 from tests.app.conftest import Upload
 from tests.app.test_answers_http import check_footnotes
@@ -158,3 +163,32 @@ def test_only_so_many_requests_are_under_way_at_once() -> None:
 )
 def test_what_is_a_loopback_address(host: str, expected: bool) -> None:  # noqa: FBT001 - a case of the table
     assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_no_more_searches_run_at_once_than_there_are_processors(
+    client: TestClient, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload("# Fan F2\n\nThe fan F2 has 3 speeds.\n")
+    processors = os.cpu_count() or 1
+    running, most = 0, 0
+    counting = threading.Lock()
+
+    def counted(*arguments: Any, **options: Any) -> Found:
+        nonlocal running, most
+        with counting:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.05)  # so that whoever may begin meanwhile does
+        try:
+            return find_passages(*arguments, **options)
+        finally:
+            with counting:
+                running -= 1
+
+    monkeypatch.setattr("app.wiring.find_passages", counted)
+    question = {"question": "How many speeds has the fan F2?"}
+    with ThreadPoolExecutor(4 * processors) as pool:
+        asked = [pool.submit(client.post, "/v1/search", json=question) for _ in range(4 * processors)]
+        assert {one.result().status_code for one in asked} == {200}
+    assert most == processors

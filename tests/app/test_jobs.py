@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, text
 
 from app.cli.documents import ingest_files, wait_for
 from app.db.document_views import get_outcomes
 from app.db.documents import State, pending_versions
-from app.db.passages import add_embeddings, count_missing_by_document, count_missing_embeddings
+from app.db.passages import add_embeddings, count_missing_embeddings
 from app.db.session import claims
 from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
 from app.embedding import embed_missing
@@ -27,7 +27,7 @@ from app.models import Models
 from app.settings import Settings
 from app.uploads import accept_upload
 from app.wiring import Services, build_services
-from tests.app.processes import start_command
+from tests.app.processes import start_command, wait_until
 
 DOCUMENTS = 80
 DEADLINE_SECONDS = 120
@@ -166,49 +166,92 @@ def test_a_job_embeds_its_own_documents_and_leaves_those_of_others(services: Ser
     ids = store_devices(services, 2)
     assert embed_missing(database, encoder, report=lambda *_counts: None, documents=ids[:1]) == 1
     with database.reading() as session:
-        assert count_missing_embeddings(session, encoder.fingerprint, ids[:1]) == 0
-        assert count_missing_embeddings(session, encoder.fingerprint) == 1
+        assert count_missing_embeddings(session, encoder.fingerprint) == {ids[1]: 1}
     assert embed_missing(database, encoder, report=lambda *_counts: None) == 1
 
 
-@pytest.mark.parametrize("settings", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+POSTGRESQL = pytest.mark.parametrize(
+    "settings", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True
+)
+
+
+class Embedding:
+    """What `embed_missing` tells and gives, in a thread of its own."""
+
+    def __init__(self, services: Services, pool: ThreadPoolExecutor) -> None:
+        self.told: list[tuple[int, int]] = []
+        self.ended = pool.submit(
+            embed_missing,
+            services.database,
+            services.encoder,
+            report=lambda *counts: self.told.append(counts),
+        )
+
+
+@POSTGRESQL
 def test_what_another_worker_embeds_is_left_to_it_and_waited_for(services: Services) -> None:
     database, encoder = services.database, services.encoder
     ids = store_devices(services, 3)
-    told: list[tuple[int, int]] = []
-    with ThreadPoolExecutor(1) as pool:
-        with claims(database.engine) as other:  # another connection stands for another process
-            assert other(f"embed/{encoder.fingerprint}/{ids[0]}")
-            embedding = pool.submit(
-                embed_missing, database, encoder, report=lambda *counts: told.append(counts)
-            )
-            while (2, 3) not in told:  # of its two documents, not of the other's
-                assert not embedding.done()
-                time.sleep(0.05)
-            with database.reading() as session:
-                assert set(count_missing_by_document(session, encoder.fingerprint)) == {ids[0]}
-            with database.writing() as session:
-                (passage,) = session.scalars(select(Passage).where(Passage.document_id == ids[0]))
-                add_embeddings(session, encoder.fingerprint, {passage.embedding_sha256: b"0000"})
-        assert embedding.result(timeout=30) == 2
-    assert told[-1] == (3, 3)
+    with ThreadPoolExecutor(1) as pool, claims(database.engine) as other:  # as another process
+        assert other(f"embed/{encoder.fingerprint}/{ids[0]}")
+        embedding = Embedding(services, pool)
+        wait_until(lambda: (2, 3) in embedding.told)  # its two, and not that of the other
+        with database.reading() as session:
+            assert set(count_missing_embeddings(session, encoder.fingerprint)) == {ids[0]}
+        assert not embedding.ended.done()
+        with database.writing() as session:
+            (passage,) = session.scalars(select(Passage).where(Passage.document_id == ids[0]))
+            add_embeddings(session, encoder.fingerprint, {passage.embedding_sha256: b"0000"})
+        assert embedding.ended.result(timeout=30) == 2
+    assert embedding.told[-1] == (3, 3)
 
 
-@pytest.mark.parametrize("settings", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
-def test_what_a_killed_worker_was_embedding_is_taken_over(services: Services) -> None:
+@POSTGRESQL
+def test_what_a_worker_was_embedding_whose_connection_is_gone_is_taken_over(services: Services) -> None:
     database, encoder = services.database, services.encoder
     ids = store_devices(services, 2)
-    told: list[tuple[int, int]] = []
-    with ThreadPoolExecutor(1) as pool:
-        with claims(database.engine) as other:
-            assert other(f"embed/{encoder.fingerprint}/{ids[0]}")
-            embedding = pool.submit(
-                embed_missing, database, encoder, report=lambda *counts: told.append(counts)
+    with ThreadPoolExecutor(1) as pool, claims(database.engine) as other:
+        assert other(f"embed/{encoder.fingerprint}/{ids[0]}")
+        embedding = Embedding(services, pool)
+        wait_until(lambda: (1, 2) in embedding.told)
+        with database.writing() as session:
+            ended = text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks"
+                " WHERE locktype = 'advisory' AND pid != pg_backend_pid()"
             )
-            while (1, 2) not in told:
-                assert not embedding.done()
-                time.sleep(0.05)
-        assert embedding.result(timeout=30) == 2
+            assert session.scalars(ended).all() == [True]
+        assert embedding.ended.result(timeout=30) == 2
+
+
+@POSTGRESQL
+def test_a_worker_that_hangs_is_not_waited_for_without_end(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.embedding.PATIENCE_SECONDS", 0.5)
+    ids = store_devices(services, 2)
+    with ThreadPoolExecutor(1) as pool, claims(services.database.engine) as other:
+        assert other(f"embed/{services.encoder.fingerprint}/{ids[0]}")
+        assert Embedding(services, pool).ended.result(timeout=30) == 2
+
+
+def test_documents_that_arrive_meanwhile_are_left_to_the_next(services: Services) -> None:
+    store_devices(services, 1)
+    told = []
+
+    def report(done: int, total: int) -> None:
+        told.append((done, total))
+        if len(told) == 1:
+            store_devices(services, 3)  # two more
+
+    assert embed_missing(services.database, services.encoder, report=report) == 1
+    assert told == [(0, 1), (1, 1)]
+
+
+def test_a_passage_whose_version_is_gone_is_not_tried_for_ever(services: Services) -> None:
+    (document_id,) = store_devices(services, 1)
+    with services.database.writing() as session:
+        session.execute(delete(DocumentVersion).where(DocumentVersion.document_id == document_id))
+    assert embed_missing(services.database, services.encoder, report=lambda *_counts: None) == 0
 
 
 def test_a_killed_ingest_goes_on_where_it_was(services: Services, tmp_path: Path) -> None:
