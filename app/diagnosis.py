@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 
+import httpx
+
+from app.bundles import Lineup
 from app.catalogue import CATALOGUE
 from app.db.deletions import DeletionView, Place, list_deletions, reopen
 from app.db.document_views import count_states
@@ -15,11 +18,13 @@ from app.db.indexes import corpus_sha256, live_index
 from app.deletion.purging import look
 from app.job_records import EndedJobs
 from app.model_folders import open_model
+from app.models import ReleaseDamaged
 from app.settings import Settings
 from app.wiring import Services, build_services
 
 PACKAGES = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "bm25s", "dbos", "sqlalchemy")
 LOW_DISK_GIGABYTES = 5
+ASKING_SECONDS = 5.0  # of a generator's server
 
 
 class Level(StrEnum):
@@ -43,12 +48,20 @@ class Finding:
 def diagnose(settings: Settings) -> list[Finding]:
     """Look at every part; never raises for what a part does."""
     findings = [_software(), _processor(), _disk(settings)]
-    findings.append(_guarded("encoder", lambda: _model(settings, "encoder", settings.encoder)))
-    findings.append(_guarded("generator", lambda: _model(settings, "generator", settings.generator)))
     try:
         services = build_services(settings)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
-        return [*findings, Finding(level=Level.BROKEN, subject="database", found=str(error), mend=_DATABASE)]
+        broken = Finding(level=Level.BROKEN, subject="database", found=str(error), mend=_DATABASE)
+        return [*findings, *_models(settings), broken]
+    try:
+        lineup = services.serving.lineup()
+    except Exception as error:  # noqa: BLE001 - the same
+        findings.append(Finding(level=Level.BROKEN, subject="release", found=str(error), mend=_RELEASE))
+        findings += _models(settings)
+    else:
+        if lineup.release is not None:
+            findings.append(_guarded("release", lambda: _release(lineup)))
+        findings += _models(lineup.settings)
     findings.append(
         Finding(level=Level.FINE, subject="database", found=services.database.engine.dialect.name)
     )
@@ -58,6 +71,7 @@ def diagnose(settings: Settings) -> list[Finding]:
     return findings
 
 
+_RELEASE = "put its files back, or run: footnote release rollback"
 _DATABASE = "check FOOTNOTE_DATABASE_URL and that the server runs; on SQLite, that the folder can be written"
 
 
@@ -105,6 +119,40 @@ def _disk(settings: Settings) -> Finding:
         found=f"{settings.home.resolve()}, {free:.0f} GB free",
         mend="free some space: models and indexes need a few gigabytes" if low else "",
     )
+
+
+def _release(lineup: Lineup) -> Finding:
+    try:
+        lineup.models.verify()
+    except ReleaseDamaged as error:
+        return Finding(level=Level.BROKEN, subject="release", found=str(error), mend=_RELEASE)
+    return Finding(level=Level.FINE, subject="release", found=f"{lineup.release}, its models are whole")
+
+
+def _models(settings: Settings) -> list[Finding]:
+    """The models that answer, in their order of use."""
+    findings = [_guarded("encoder", lambda: _model(settings, "encoder", settings.encoder))]
+    if (reranker := settings.reranker) is not None:
+        findings.append(_guarded("reranker", lambda: _model(settings, "reranker", reranker)))
+    if (address := settings.generator_address) is not None:
+        findings.append(_guarded("generator", lambda: _remote_generator(settings, address)))
+    else:
+        findings.append(_guarded("generator", lambda: _model(settings, "generator", settings.generator)))
+    return findings
+
+
+def _remote_generator(settings: Settings, address: str) -> Finding:
+    try:
+        status = httpx.get(f"{address.rstrip('/')}/models", timeout=ASKING_SECONDS).status_code
+    except httpx.HTTPError as error:
+        return Finding(
+            level=Level.BROKEN,
+            subject="generator",
+            found=f"{settings.generator} on {address}, which does not answer ({type(error).__name__})",
+            mend="start that server, or check FOOTNOTE_GENERATOR_ADDRESS and the live release",
+        )
+    found = f"{settings.generator} on {address}, which answers (status {status})"
+    return Finding(level=Level.FINE, subject="generator", found=found)
 
 
 def _model(settings: Settings, role: str, reference: str) -> Finding:

@@ -21,6 +21,7 @@ from app.db.tables import new_id
 from app.job_lock import lock_home
 from app.job_records import EndedJobs
 from app.job_runs import JobRun, JobRuns
+from app.job_views import JobEnded, JobUnderWay
 from app.job_watch import JobWatch, Takeover
 from app.jobs import (
     ACTIVE,
@@ -35,6 +36,7 @@ from app.jobs import (
     SYNC,
     TUNE_RETRIEVER,
     WORKFLOWS_VERSION,
+    JobQueue,
     open_client,
 )
 from app.model_workflows import GateOptions, make_release, promote_release, tune_encoder
@@ -118,6 +120,7 @@ class JobEngine:
         self._watch.start()
         for queue, limits in LIMITS.items():
             DBOS.register_queue(queue, polling_interval_sec=0.2, **limits)
+        self._renew_former()
         self._adopt_orphans(timedelta())
 
     def _register(self) -> None:
@@ -207,6 +210,20 @@ class JobEngine:
             or (workflow.status == "PENDING" and workflow.executor_id != self.name)
         }
         return [run for run in runs if run.job_id in lost]
+
+    def _renew_former(self) -> None:
+        """Begin jobs of another version of the workflows again: no process of this one goes on with them."""
+        assert self._client is not None  # since the start
+        active = self._client.list_workflows(status=list(ACTIVE), load_input=False, load_output=False)
+        former = [one for one in active if one.app_version not in (None, WORKFLOWS_VERSION)]
+        if not former:
+            return
+        with contextlib.closing(JobQueue(self._services)) as queue:
+            for workflow in former:
+                with contextlib.suppress(JobEnded, JobUnderWay):  # another process was quicker
+                    queue.cancel(workflow.workflow_id)
+                    queue.retry(workflow.workflow_id)
+                logger().info("former_job_renewed", job_id=workflow.workflow_id, former=workflow.app_version)
 
     def _adopt_orphans(self, least_age: timedelta) -> None:
         """Start a job for versions that were stored and never handed over: their uploader was killed."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.access import UsesAccess
 from app.api.dependencies import UsesJobs, UsesServices
-from app.api.fields import MAX_NUMBER, NotBlank, storable
+from app.api.fields import MAX_NUMBER, NotBlank, Storable, storable
 from app.api.problems import described
 from app.db.api_keys import product_for
 from app.db.deletions import request_deletion
@@ -128,10 +128,16 @@ def list_all(
     access: UsesAccess,
     after: Annotated[str | None, Query(description="Id of the last document of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    address: Annotated[
+        Storable | None,
+        Query(max_length=2000, description="Only those whose uri has this in it."),
+    ] = None,
 ) -> DocumentList:
     """Documents by id, a page at a time."""
     with services.database.reading() as session:
-        views = list_documents(session, after=after, limit=limit, allowed_products=access.products)
+        views = list_documents(
+            session, after=after, limit=limit, address=address, allowed_products=access.products
+        )
     return DocumentList(
         documents=[DocumentResponse.model_validate(view) for view in views],
         next=views[-1].id if len(views) == limit else None,

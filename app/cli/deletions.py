@@ -1,7 +1,8 @@
-"""``footnote documents delete`` and ``footnote deletions``."""
+"""``footnote documents`` and ``footnote deletions``."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,16 @@ import typer
 
 from app.cli.output import out, print_json, print_table
 from app.db.deletions import DeletionView, get_deletion, list_deletions, request_deletion
+from app.db.document_views import DocumentView, list_documents
 from app.deletion.receipts import as_receipt
 from app.settings import load_settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from app.db.session import Database
+
+PAGE = 500  # documents read at once
 
 documents = typer.Typer(help="Documents that are here.", no_args_is_help=True)
 deletions = typer.Typer(help="Receipts of deleted documents.", no_args_is_help=True)
@@ -29,9 +35,29 @@ def _database() -> Iterator["Database"]:
         yield services.database
 
 
-@documents.callback()
-def _documents() -> None:
-    """Documents that are here."""
+@documents.command("list")
+def show_documents(
+    address: Annotated[
+        str | None, typer.Option(help="Only those whose address has this in it, in any case.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Documents by id, with the state of their newest version."""
+    with _database() as database, database.reading() as session:
+        found = list(_all_documents(session, address))
+    if json:
+        print_json([asdict(one) for one in found])
+        return
+    rows = [[one.id, one.state, one.product or "", one.passages, one.uri] for one in found]
+    print_table("Documents", ("id", "state", "product", "passages", "address"), rows)
+
+
+def _all_documents(session: "Session", address: str | None) -> Iterator[DocumentView]:
+    page: list[DocumentView] | None = None
+    while page is None or len(page) == PAGE:
+        after = page[-1].id if page else None
+        page = list_documents(session, after=after, limit=PAGE, address=address)
+        yield from page
 
 
 @documents.command("delete")

@@ -115,12 +115,27 @@ def _twins(
 
 
 def list_documents(
-    session: Session, *, after: str | None, limit: int, allowed_products: Collection[str] | None = None
+    session: Session,
+    *,
+    after: str | None,
+    limit: int,
+    address: str | None = None,
+    allowed_products: Collection[str] | None = None,
 ) -> list[DocumentView]:
-    """Live documents by id, beginning after the id ``after``; those of these products, or None for all."""
+    """Live documents by id.
+
+    Args:
+        session: The session.
+        after: The id to begin after.
+        limit: Most documents.
+        address: Only those whose address has this in it, in any case.
+        allowed_products: Only those of these products; None for all.
+    """
     query = _views(allowed_products).order_by(Document.id).limit(limit)
     if after is not None:
         query = query.where(Document.id > after)
+    if address is not None:
+        query = query.where(Document.uri.icontains(address, autoescape=True))
     return _as_views(session, [_as_row(*row) for row in session.execute(query)], allowed_products)
 
 

@@ -48,6 +48,12 @@ def run_hanging_worker(settings: Settings) -> None:
         run_worker(settings)
 
 
+def run_former_worker(settings: Settings) -> None:
+    """A worker of before an upgrade that changed the steps of jobs; it hangs in the first."""
+    with mock.patch("app.job_engine.WORKFLOWS_VERSION", "0"):
+        run_hanging_worker(settings)
+
+
 @contextmanager
 def worker(settings: Settings, target: Callable[[Settings], None] = run_worker) -> Iterator[BaseProcess]:
     """A process that runs jobs; it ends with the block, if it was not killed in it."""

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -40,6 +42,9 @@ def test_from_files_to_an_answer_without_any_network(tmp_path: Path, docs: Path)
     assert "[1] Pump P3" in shown.stdout
     jobs = json.loads(footnote(home, "jobs", "list", "--json").stdout)
     assert [job["state"] for job in jobs] == ["succeeded"]
+    listed = json.loads(footnote(home, "documents", "list", "--address", "HOSE", "--json").stdout)
+    assert [(one["uri"], one["state"]) for one in listed] == [("https://docs.example/hose.rst", "ready")]
+    assert listed[0]["id"] in footnote(home, "documents", "list").stdout
     doctor = footnote(home, "doctor", "--json")
     assert doctor.returncode == 0, doctor.stdout
     assert {finding["subject"] for finding in json.loads(doctor.stdout)} >= {"encoder", "generator", "index"}
@@ -73,3 +78,23 @@ def test_the_doctor_names_what_is_broken(tmp_path: Path, encoder_model: Model) -
     assert result.returncode == 1
     broken = [finding for finding in json.loads(result.stdout) if finding["level"] == "broken"]
     assert [finding["subject"] for finding in broken] == ["generator"]
+
+
+def test_the_doctor_asks_a_server_of_a_generator_whether_it_is_there(
+    tmp_path: Path, encoder_model: Model
+) -> None:
+    def generator(address: str) -> tuple[str, str]:
+        done = footnote(tmp_path / "home", "doctor", "--json", FOOTNOTE_GENERATOR_ADDRESS=address)
+        (found,) = (one for one in json.loads(done.stdout) if one["subject"] == "generator")
+        return found["level"], found["found"]
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        address = f"http://127.0.0.1:{server.server_port}/v1"
+        level, found = generator(address)
+        server.shutdown()
+        serving.join()
+    assert (level, "which answers (status 501)" in found) == ("fine", True)
+    level, found = generator(address)
+    assert (level, "which does not answer (ConnectError)" in found) == ("broken", True)

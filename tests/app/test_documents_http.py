@@ -114,6 +114,20 @@ def test_near_duplicates_are_kept_and_reported(client: TestClient, upload: Uploa
     assert document["near_duplicates"] == [second["document_id"]]
 
 
+def test_documents_are_found_by_a_part_of_their_address(client: TestClient, upload: Upload) -> None:
+    places = ("https://docs.example/A_1/pump.md", "https://docs.example/A11/hose.md")
+    ids = {uri: upload(f"# Note\n\nOf {uri}.\n", uri=uri)["document_id"] for uri in places}
+
+    def found(address: str) -> list[str]:
+        listed = client.get("/v1/documents", params={"address": address}).json()["documents"]
+        return [one["id"] for one in listed]
+
+    assert found("a_1/PUMP") == [ids[places[0]]]
+    assert found("A_1") == [ids[places[0]]], "an underscore stands for itself"
+    assert sorted(found("docs.example")) == sorted(ids.values())
+    assert found("%") == []
+
+
 def test_documents_are_listed_a_page_at_a_time(client: TestClient, upload: Upload) -> None:
     ids = {upload(f"# Note {n}\n\nNote number {n}.")["document_id"] for n in range(3)}
     seen: set[str] = set()

@@ -4,7 +4,7 @@ import errno
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from app.models import Models
 from app.settings import Settings
 from app.uploads import accept_upload
 from app.wiring import Services, build_services
-from tests.app.processes import start_command, wait_until
+from tests.app.processes import run_former_worker, start_command, wait_until, worker
 
 DOCUMENTS = 80
 DEADLINE_SECONDS = 120
@@ -252,6 +252,19 @@ def test_a_passage_whose_version_is_gone_is_not_tried_for_ever(services: Service
     with services.database.writing() as session:
         session.execute(delete(DocumentVersion).where(DocumentVersion.document_id == document_id))
     assert embed_missing(services.database, services.encoder, report=lambda *_counts: None) == 0
+
+
+def test_a_job_from_before_an_upgrade_begins_again(services: Services) -> None:
+    (document_id,) = store_devices(services, 1)
+    with closing(JobQueue(services)) as queue:
+        job = queue.ingest([(document_id, 1)])
+        with worker(services.settings, run_former_worker) as process:
+            wait_until(lambda: [step.name for step in queue.details(job).steps] == ["renew"])
+            process.kill()
+            process.join()
+        assert queue.get(job).state == "running"
+    with engine(services) as queue:
+        assert wait_for(queue, job, no_progress)["stored"] == 1
 
 
 def test_a_killed_ingest_goes_on_where_it_was(services: Services, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from app.db.releases import (
     record_gate,
 )
 from app.db.training_runs import Kind, begin_run
+from app.diagnosis import Level, diagnose
 from app.evaluations.questions import Asked
 from app.model_folders import tuned_folder, write_manifest
 from app.models import ReleaseDamaged
@@ -171,6 +172,20 @@ def test_a_changed_byte_is_found_before_anything_moves(services: Services) -> No
     with services.database.reading() as session:
         assert read_pointers(session).release is None
         assert get_release(session, release.id).state is ReleaseState.CANDIDATE
+
+
+def test_the_doctor_looks_at_the_models_of_the_live_release(services: Services) -> None:
+    release = _promote(services, services.settings)
+    elsewhere = services.settings.model_copy(update={"encoder": "path:/nowhere"})  # which a release overrules
+
+    def found() -> dict[str, tuple[Level, str]]:
+        return {one.subject: (one.level, one.found) for one in diagnose(elsewhere)}
+
+    assert found()["release"] == (Level.FINE, f"{release}, its models are whole")
+    assert found()["encoder"][0] is Level.FINE
+    file = services.settings.models_folder / services.settings.encoder / "config.json"
+    file.write_bytes(file.read_bytes() + b" ")
+    assert found()["release"][0] is Level.BROKEN
 
 
 def test_another_prompt_is_refused(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
