@@ -230,8 +230,9 @@ class Models:
 
     @property
     def are_loaded(self) -> bool:
-        """Whether both are in memory."""
-        return self._encoder is not None and self._generator is not None
+        """Whether all of them are in memory, a reranker only where one is set."""
+        is_reranker_open = self._settings.reranker is None or self._reranker_opened
+        return self._encoder is not None and self._generator is not None and is_reranker_open
 
 
 def fetch_models(settings: Settings, progress: Progress) -> list[Model]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 from fastapi.testclient import TestClient
 from safetensors.torch import load_file
 
+from app.catalogue import ModelUnavailable
 from app.cli.documents import ingest_files
 from app.db.training_runs import TrainingRunView
 from app.evaluations.questions import Asked
@@ -24,7 +26,7 @@ from app.main import create_app
 from app.model_folders import open_model, write_manifest
 from app.models import Models
 from app.settings import Settings
-from app.wiring import Services, build_services
+from app.wiring import NotReady, Services, build_services
 from finetune.configuration import OptimizerConfig, RerankerConfig
 from finetune.examples import Example, read_example_lines
 from finetune.suites import Question
@@ -52,6 +54,18 @@ def _ignore(_what: str, _done: int, _total: int) -> None:
 def _kill(what: str, done: int, _total: int) -> None:
     if what == "Tuning" and done == 2:
         raise Killed
+
+
+def test_a_server_is_not_ready_while_its_reranker_is_missing(settings: Settings, models: Models) -> None:
+    wanted = settings.model_copy(update={"reranker": "path:/nowhere"})
+    with closing(build_services(wanted, Models(wanted, loaded=models))) as services:
+        with pytest.raises(ModelUnavailable):
+            services.warm_up()
+        with pytest.raises(NotReady, match="/nowhere"):
+            services.check_ready()
+        _ = services.encoder, services.generator
+        with pytest.raises(NotReady, match="/nowhere"):
+            services.check_ready()
 
 
 def test_examples_are_drawn_by_the_seed() -> None:
