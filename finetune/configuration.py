@@ -136,7 +136,7 @@ class AnswerExampleConfig:
             raise ValueError(f"need refusals from 0 to 1, got {self}")
 
 
-GENERATOR_LEARNING_RATE = 2e-4
+GENERATOR_LEARNING_RATE = 4e-4
 """Largest learning rate of a generator's adapter."""
 
 
@@ -146,7 +146,8 @@ class GeneratorConfig:
 
     Attributes:
         epochs: Most times that each example is seen; the best epoch on held-out questions is kept.
-        batch_size: Examples of a step.
+        batch_size: Examples of a step. Few, since there are few examples: twice the steps at twice the rate
+            nearly doubled what a hundred examples teach (docs/benchmarks.md), at the same cost.
         rank: Of the adapter's matrices (LoRA, Hu et al., ICLR 2022).
         scale: Factor of what the adapter adds.
         layers: How many layers, counted from the output, get an adapter; those below stay as they are,
@@ -155,7 +156,7 @@ class GeneratorConfig:
     """
 
     epochs: int = 3
-    batch_size: int = 8
+    batch_size: int = 4
     rank: int = 16
     scale: float = 2.0
     layers: int = 8

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.db.deletions import Place, list_deletions
 from app.db.documents import delete_document
 from app.db.source_items import confirm_removals, held_items, problem_items
 from app.db.sources import SourceNameTaken, get_source
@@ -70,6 +71,16 @@ def test_a_sync_adds_updates_and_removes(services: Services, source: Synced, fol
     assert f"{PREFIX}part/p4.md" not in {hit.uri for hit in hits}
     with services.database.reading() as session:
         view = get_source(session, source.id)
+        (receipt,) = list_deletions(session)
+    assert receipt.completed_at is not None, "the sync's build has purged it"
+    assert {place for place, record in receipt.places.items() if record.found and record.gone_at} >= {
+        Place.SEARCH,
+        Place.TEXTS,
+        Place.PASSAGES,
+        Place.BYTES,
+        Place.INDEXES,
+        Place.EMBEDDINGS,
+    }
     assert view.sync_counts["removed"] == 1
     assert view.sync_error is None
     assert view.sync_ended_at is not None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
+from app.db.deletions import list_deletions
 from app.db.session import Database, migrate, open_engine
 from app.db.tables import Document, DocumentVersion
 from app.qa.imported import Imported
@@ -102,6 +103,8 @@ def test_rows_that_a_table_no_longer_has_are_removed(files: Files) -> None:
     fewer = files.table([HOSE], "parts.jsonl")
     assert files.addresses() == ["pairs:parts.jsonl", "pairs:parts.jsonl.old"]
     assert fewer.removed > 1
+    with files.database.reading() as session:
+        assert len(list_deletions(session)) == fewer.removed, "each has a receipt"
     assert files.table([HOSE], "parts.jsonl").removed == 0
 
 
