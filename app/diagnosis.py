@@ -3,11 +3,10 @@
 import platform
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
-
-import httpx
 
 from app.bundles import Lineup
 from app.catalogue import CATALOGUE
@@ -21,6 +20,7 @@ from app.model_folders import open_model
 from app.models import ReleaseDamaged
 from app.settings import Settings
 from app.wiring import Services, build_services
+from generator.model_server import ModelServer, Passing
 
 PACKAGES = ("torch", "transformers", "sentence-transformers", "faiss-cpu", "bm25s", "dbos", "sqlalchemy")
 LOW_DISK_GIGABYTES = 5
@@ -55,8 +55,11 @@ def diagnose(settings: Settings) -> list[Finding]:
         return [*findings, *_models(settings), broken]
     try:
         lineup = services.serving.lineup()
-    except Exception as error:  # noqa: BLE001 - the same
+    except ReleaseDamaged as error:
         findings.append(Finding(level=Level.BROKEN, subject="release", found=str(error), mend=_RELEASE))
+        findings += _models(settings)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the finding
+        findings.append(Finding(level=Level.BROKEN, subject="database", found=str(error), mend=_DATABASE))
         findings += _models(settings)
     else:
         if lineup.release is not None:
@@ -142,17 +145,22 @@ def _models(settings: Settings) -> list[Finding]:
 
 
 def _remote_generator(settings: Settings, address: str) -> Finding:
-    try:
-        status = httpx.get(f"{address.rstrip('/')}/models", timeout=ASKING_SECONDS).status_code
-    except httpx.HTTPError as error:
-        return Finding(
-            level=Level.BROKEN,
-            subject="generator",
-            found=f"{settings.generator} on {address}, which does not answer ({type(error).__name__})",
-            mend="start that server, or check FOOTNOTE_GENERATOR_ADDRESS and the live release",
-        )
-    found = f"{settings.generator} on {address}, which answers (status {status})"
-    return Finding(level=Level.FINE, subject="generator", found=found)
+    key = None if settings.generator_key is None else settings.generator_key.get_secret_value()
+    server = ModelServer(address=address, model=settings.generator, api_key=key, timeout=ASKING_SECONDS)
+    subject, where = "generator", f"{server.model} on {server.address}"
+    mend = "start that server, or check FOOTNOTE_GENERATOR_ADDRESS and the live release"
+    with closing(server):
+        try:
+            status = server.look(ASKING_SECONDS)
+        except Passing as error:
+            found = f"{where}, which does not answer: {error}"
+            return Finding(level=Level.BROKEN, subject=subject, found=found, mend=mend)
+    found = f"{where}, which answers with status {status}"
+    if status in (401, 403):
+        return Finding(level=Level.BROKEN, subject=subject, found=found, mend="check FOOTNOTE_GENERATOR_KEY")
+    if status >= 500:  # noqa: PLR2004 - the statuses of a server that fails
+        return Finding(level=Level.BROKEN, subject=subject, found=found, mend=mend)
+    return Finding(level=Level.FINE, subject=subject, found=found)
 
 
 def _model(settings: Settings, role: str, reference: str) -> Finding:

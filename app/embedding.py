@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from app.db.session import Database, claims
 from ingest.passages import contextual_text
 from retriever.encoder import Encoder
 
-EMBEDDED_AT_ONCE = 1024  # texts between two commits: enough to sort by length, seconds to redo after a kill
+EMBEDDED_AT_ONCE = 512  # texts between two commits: enough to sort by length, seconds to redo after a kill
 
 WAITING_SECONDS = 1.0  # between two looks at what other processes are at
 PATIENCE_SECONDS = 120.0  # without an embedding of theirs, after which they are taken for gone
@@ -50,42 +50,49 @@ def embed_missing(
     Returns:
         How many texts this call embedded.
     """
-
-    def count() -> dict[str, int]:
-        with database.reading() as session:
-            return count_missing_embeddings(session, encoder.fingerprint, documents)
-
-    embedded, left, last_change = 0, count(), time.monotonic()
+    embedded, left, last_change = 0, _count(database, encoder, documents), time.monotonic()
     total = sum(left.values())
+    given_up = set[str]()  # what others are at, who may be gone
     while left:
+        total = max(total, sum(left.values()))
         report(total - sum(left.values()), total)
-        is_impatient = time.monotonic() - last_change > PATIENCE_SECONDS
+        if time.monotonic() - last_change > PATIENCE_SECONDS:
+            given_up |= set(left)
         with _embedding, claims(database.engine) as take:
-            ours = _choose(left, (lambda _name: True) if is_impatient else take, encoder, at_once)
-            embedded += _embed(database, encoder, ours, at_once)
-        found = count()
+            ours = _choose(left, given_up, take, encoder, at_once)
+            now = _embed(database, encoder, ours, at_once) if ours else 0
+        found = _count(database, encoder, documents)
         still = {document: found[document] for document in left if document in found}
-        if sum(still.values()) < sum(left.values()):
+        if now or sum(still.values()) < sum(left.values()):
             last_change = time.monotonic()
-        elif ours:
-            break  # what can't be embedded stays missing
+        elif ours:  # what can't be embedded stays missing
+            still = {document: count for document, count in still.items() if document not in ours}
         else:
             time.sleep(WAITING_SECONDS)
-        left = still
-    report(total - sum(left.values()), total)
+        embedded, left = embedded + now, still
+    report(total, total)
     return embedded
 
 
+def _count(database: Database, encoder: Encoder, documents: Sequence[str] | None) -> dict[str, int]:
+    with database.reading() as session:
+        return count_missing_embeddings(session, encoder.fingerprint, documents)
+
+
 def _choose(
-    missing: Mapping[str, int], take: Callable[[str], bool], encoder: Encoder, at_once: int
+    missing: Mapping[str, int],
+    given_up: Collection[str],
+    take: Callable[[str], bool],
+    encoder: Encoder,
+    at_once: int,
 ) -> list[str]:
-    """Documents for one batch that no other process is at."""
+    """Documents for one batch that no other process is at, or one that is given up."""
     ours: list[str] = []
     texts = 0
     for document, count in missing.items():
         if texts >= at_once or len(ours) == LOOKUP_SIZE:
             break
-        if take(f"embed/{encoder.fingerprint}/{document}"):
+        if document in given_up or take(f"embed/{encoder.fingerprint}/{document}"):
             ours.append(document)
             texts += count
     return ours

@@ -12,16 +12,16 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import IO, Any, TypedDict
 
-from dbos import DBOS, DBOSClient, DBOSConfig
+from dbos import DBOS, DBOSClient, DBOSConfig, WorkflowStatus
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.db.documents import pending_versions
+from app.db.session import DATABASE_AWAY, claims
 from app.db.source_items import waiting_versions
 from app.db.tables import new_id
 from app.job_lock import lock_home
 from app.job_records import EndedJobs
 from app.job_runs import JobRun, JobRuns
-from app.job_views import JobEnded, JobUnderWay
 from app.job_watch import JobWatch, Takeover
 from app.jobs import (
     ACTIVE,
@@ -46,6 +46,7 @@ from app.wiring import Services
 from app.workflows import Run, build_pairs, ingest_versions
 
 STOPPING_SECONDS = 120  # longest wait for the steps under way to notice that they must stop
+_RENEWING = "renewing"  # attribute of a workflow that is cancelled only to begin again
 ORPHANED = timedelta(minutes=1)  # how old a version must be to be an orphan while this process runs
 
 
@@ -212,18 +213,39 @@ class JobEngine:
         return [run for run in runs if run.job_id in lost]
 
     def _renew_former(self) -> None:
-        """Begin jobs of another version of the workflows again: no process of this one goes on with them."""
+        """Begin jobs of a former version of the workflows again: no process of this one goes on with them.
+
+        One process at a time does so; one that is killed in between leaves a mark for the next.
+        """
         assert self._client is not None  # since the start
-        active = self._client.list_workflows(status=list(ACTIVE), load_input=False, load_output=False)
-        former = [one for one in active if one.app_version not in (None, WORKFLOWS_VERSION)]
-        if not former:
-            return
-        with contextlib.closing(JobQueue(self._services)) as queue:
-            for workflow in former:
-                with contextlib.suppress(JobEnded, JobUnderWay):  # another process was quicker
-                    queue.cancel(workflow.workflow_id)
-                    queue.retry(workflow.workflow_id)
-                logger().info("former_job_renewed", job_id=workflow.workflow_id, former=workflow.app_version)
+        with claims(self._services.database.engine) as take:
+            if not take("renew former jobs"):
+                return
+            listed = self._client.list_workflows(
+                status=[*ACTIVE, "CANCELLED"], load_input=False, load_output=False
+            )
+            former = [one for one in listed if _is_former(one)]
+            if not former:
+                return
+            with contextlib.closing(JobQueue(self._services)) as queue:
+                for workflow in former:
+                    self._renew(queue, workflow)
+
+    def _renew(self, queue: JobQueue, workflow: WorkflowStatus) -> None:
+        assert self._client is not None  # since the start
+        job_id = workflow.workflow_id
+        try:
+            self._client.update_workflow_attributes(job_id, {_RENEWING: True}, merge=True)
+            if workflow.status != "CANCELLED":
+                queue.cancel(job_id)
+            queue.retry(job_id)
+            self._client.update_workflow_attributes(job_id, {_RENEWING: False}, merge=True)
+        except DATABASE_AWAY:
+            raise
+        except Exception as error:  # noqa: BLE001 - one job must not keep a server from starting
+            logger().error("former_job_not_renewed", job_id=job_id, reason=type(error).__name__)
+        else:
+            logger().info("former_job_renewed", job_id=job_id, former=workflow.app_version)
 
     def _adopt_orphans(self, least_age: timedelta) -> None:
         """Start a job for versions that were stored and never handed over: their uploader was killed."""
@@ -276,3 +298,11 @@ class JobEngine:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+
+def _is_former(workflow: WorkflowStatus) -> bool:
+    """Whether a job is of an older version of the workflows, and nobody but this program cancelled it."""
+    version = workflow.app_version or ""
+    is_older = version.isdecimal() and int(version) < int(WORKFLOWS_VERSION)
+    is_wanted = workflow.status != "CANCELLED" or bool((workflow.attributes or {}).get(_RENEWING))
+    return is_older and is_wanted and workflow.name in QUEUES

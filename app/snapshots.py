@@ -7,7 +7,7 @@ import numpy as np
 
 from app.db.indexes import corpus_sha256
 from app.db.pair_evidence import searched_pairs
-from app.db.passages import PassageView, get_embeddings, live_passages
+from app.db.passages import LOOKUP_SIZE, PassageView, get_embeddings, live_passages
 from app.db.products import labelled_questions, product_names
 from app.db.session import Database
 from app.embedding import embed_missing
@@ -70,7 +70,7 @@ def take_snapshot(
     for _ in range(SNAPSHOT_ATTEMPTS):
         embed_missing(database, encoder, report=report)
         embed_questions(database, encoder)
-        with database.reading() as session:
+        with database.reading_one_moment() as session:
             corpus = corpus_sha256(session)
             views = list(live_passages(session))
             pairs = [pair for pair in searched_pairs(session) if pair.split != without]
@@ -78,6 +78,14 @@ def take_snapshot(
             texts = [view.embedding_sha256 for view in views]
             asked = [pair.question_sha256 for pair in pairs]
             cached = get_embeddings(session, fingerprint, list({*texts, *asked}))
+        late = sorted({view.document_id for view in views if view.embedding_sha256 not in cached})
+        if late:  # they came after the first look; more may come, and are left to the next build
+            for begin in range(0, len(late), LOOKUP_SIZE):
+                some = late[begin : begin + LOOKUP_SIZE]
+                embed_missing(database, encoder, report=report, documents=some)
+            with database.reading() as session:
+                wanted = [digest for digest in {*texts, *asked} if digest not in cached]
+                cached |= get_embeddings(session, fingerprint, wanted)
         if all(digest in cached for digest in (*texts, *asked)):
             return Snapshot(
                 corpus_sha256=corpus,
@@ -97,7 +105,7 @@ def take_snapshot(
                     paired=[one.product_id if one.split == "train" else None for one in pairs],
                 ),
             )
-    raise CorpusKeepsChanging("documents arrive faster than they are embedded; the next build takes them in")
+    raise CorpusKeepsChanging("documents change faster than they are embedded; build the index again later")
 
 
 def learn_snapshot_products(

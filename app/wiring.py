@@ -56,7 +56,7 @@ class Services:
         self._not_warm: str | None = None
         self._asking = threading.BoundedSemaphore(settings.waiting_answers)
         # More at once than there are processors are no faster, and leave none to whoever waits for an answer.
-        self._searching = threading.BoundedSemaphore(os.cpu_count() or 1)
+        self._searching = threading.BoundedSemaphore(count_processors())
 
     @property
     def encoder(self) -> Encoder:
@@ -244,6 +244,11 @@ class Services:
         self.serving.close()
         self.search_log.close()
         self.database.close()
+
+
+def count_processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _rounded(seconds: Mapping[str, float]) -> dict[str, float]:

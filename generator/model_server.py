@@ -108,6 +108,20 @@ class ModelServer:
             reason = self._clean(str(error))
             raise ServerAnswerInvalid(address=self.address, reason=reason) from error
 
+    def look(self, seconds: float) -> int:
+        """The status with which the server answers when it is asked for its models.
+
+        Args:
+            seconds: Longest wait.
+
+        Raises:
+            Passing: It cannot be reached.
+        """
+        try:
+            return self._client.get(f"{self.address}/models", timeout=seconds).status_code
+        except httpx.RequestError as error:
+            raise Passing(self._clean(str(error)) or type(error).__name__) from error
+
     def _require_events(self, response: httpx.Response) -> None:
         media_type = response.headers.get("content-type", "nothing")
         if not media_type.startswith("text/event-stream"):

@@ -38,7 +38,7 @@ def _database() -> Iterator["Database"]:
 @documents.command("list")
 def show_documents(
     address: Annotated[
-        str | None, typer.Option(help="Only those whose address has this in it, in any case.")
+        str | None, typer.Option(help="Only those whose address has this in it, in capitals or not.")
     ] = None,
     json: AsJson = False,
 ) -> None:

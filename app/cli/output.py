@@ -34,8 +34,8 @@ def print_json(value: object) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on standard output; in a narrow terminal cells are folded, and none loses its end."""
     table = Table(title=title, title_justify="left")
-    for place, column in enumerate(columns):  # the first one is what the next command needs whole
-        table.add_column(column, no_wrap=place == 0, overflow="fold")
+    for column in columns:
+        table.add_column(column, no_wrap=column == "id", overflow="fold")  # an id is copied whole
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     out.print(table)

@@ -128,7 +128,7 @@ def list_documents(
         session: The session.
         after: The id to begin after.
         limit: Most documents.
-        address: Only those whose address has this in it, in any case.
+        address: Only those whose address has this in it; ASCII letters in any case.
         allowed_products: Only those of these products; None for all.
     """
     query = _views(allowed_products).order_by(Document.id).limit(limit)

@@ -82,6 +82,13 @@ class Database:
         """A session that only reads; use it in a ``with`` block."""
         return self._reading()
 
+    def reading_one_moment(self) -> Session:
+        """As `reading`, where all statements see the database of one moment, also on PostgreSQL."""
+        session = self.reading()
+        if self.engine.dialect.name == "postgresql":  # SQLite's transactions see one moment anyway
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        return session
+
     def writing(self) -> AbstractContextManager[Session]:
         """A session in one transaction, committed at the end of the ``with`` block or rolled back."""
         return self._writing.begin()

@@ -80,21 +80,37 @@ def test_the_doctor_names_what_is_broken(tmp_path: Path, encoder_model: Model) -
     assert [finding["subject"] for finding in broken] == ["generator"]
 
 
-def test_the_doctor_asks_a_server_of_a_generator_whether_it_is_there(
-    tmp_path: Path, encoder_model: Model
-) -> None:
+class Models(BaseHTTPRequestHandler):
+    """A server of models that says how it is."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/v1/models" else 404)
+        self.end_headers()
+
+    def log_message(self, *_arguments: object) -> None:
+        return
+
+
+def test_the_doctor_asks_a_server_of_a_generator_how_it_is(tmp_path: Path, encoder_model: Model) -> None:
     def generator(address: str) -> tuple[str, str]:
         done = footnote(tmp_path / "home", "doctor", "--json", FOOTNOTE_GENERATOR_ADDRESS=address)
+        assert "secret" not in done.stdout + done.stderr
         (found,) = (one for one in json.loads(done.stdout) if one["subject"] == "generator")
         return found["level"], found["found"]
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Models) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
-        address = f"http://127.0.0.1:{server.server_port}/v1"
-        level, found = generator(address)
+        address = f"http://127.0.0.1:{server.server_port}"
+        for status, expected in ((200, "fine"), (401, "broken"), (503, "broken")):
+            Models.status = status
+            level, found = generator(address)  # without a path, /v1 is meant
+            assert (level, f"{address}/v1, which answers with status {status}" in found) == (expected, True)
         server.shutdown()
         serving.join()
-    assert (level, "which answers (status 501)" in found) == ("fine", True)
     level, found = generator(address)
-    assert (level, "which does not answer (ConnectError)" in found) == ("broken", True)
+    assert (level, "which does not answer" in found) == ("broken", True)
+    level, found = generator("http://name:secret@127.0.0.1/v1")
+    assert (level, "the address holds a user or a password" in found) == ("broken", True)

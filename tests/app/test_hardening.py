@@ -1,7 +1,6 @@
 """What uploaded text and stalling senders can't do, and what every response tells a browser."""
 
 import asyncio
-import os
 import re
 import threading
 import time
@@ -18,6 +17,7 @@ from app.api.access_control import AccessControl, is_loopback
 from app.api.limits import BodyLimit
 from app.searching import Found, find_passages
 from app.settings import Settings
+from app.wiring import count_processors
 from tests.app.conftest import Upload
 from tests.app.test_answers_http import check_footnotes
 
@@ -170,7 +170,7 @@ def test_no_more_searches_run_at_once_than_there_are_processors(
     client: TestClient, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload("# Fan F2\n\nThe fan F2 has 3 speeds.\n")
-    processors = os.cpu_count() or 1
+    processors = count_processors()
     running, most = 0, 0
     counting = threading.Lock()
 

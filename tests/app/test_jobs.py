@@ -7,13 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, text
 
+from app import snapshots
 from app.cli.documents import ingest_files, wait_for
 from app.db.document_views import get_outcomes
 from app.db.documents import State, pending_versions
+from app.db.indexes import corpus_sha256
 from app.db.passages import add_embeddings, count_missing_embeddings
 from app.db.session import claims
 from app.db.tables import Document, DocumentVersion, IndexVersion, Passage
@@ -24,6 +27,7 @@ from app.job_lock import EngineElsewhere
 from app.job_views import JobNotFound
 from app.jobs import JobQueue
 from app.models import Models
+from app.qa.questions import embed_questions
 from app.settings import Settings
 from app.uploads import accept_upload
 from app.wiring import Services, build_services
@@ -245,6 +249,23 @@ def test_documents_that_arrive_meanwhile_are_left_to_the_next(services: Services
 
     assert embed_missing(services.database, services.encoder, report=report) == 1
     assert told == [(0, 1), (1, 1)]
+
+
+def test_documents_that_keep_arriving_do_not_keep_an_index_from_being_built(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_devices(services, 1)
+    arrived = iter(range(2, 100))
+
+    def embed_while_documents_arrive(*arguments: Any) -> None:
+        embed_questions(*arguments)
+        store_devices(services, next(arrived))
+
+    monkeypatch.setattr(snapshots, "embed_questions", embed_while_documents_arrive)
+    snapshot = snapshots.take_snapshot(services.database, services.encoder)
+    assert (len(snapshot.entries), len(snapshot.vectors)) == (2, 2)
+    with services.database.reading() as session:
+        assert snapshot.corpus_sha256 == corpus_sha256(session)
 
 
 def test_a_passage_whose_version_is_gone_is_not_tried_for_ever(services: Services) -> None:
