@@ -151,7 +151,7 @@ def _remote_generator(settings: Settings, address: str) -> Finding:
     mend = "start that server, or check FOOTNOTE_GENERATOR_ADDRESS and the live release"
     with closing(server):
         try:
-            status = server.look(ASKING_SECONDS)
+            status = server.look()
         except Passing as error:
             found = f"{where}, which does not answer: {error}"
             return Finding(level=Level.BROKEN, subject=subject, found=found, mend=mend)

@@ -19,7 +19,6 @@ from ingest.passages import contextual_text
 from retriever.encoder import Encoder
 
 EMBEDDED_AT_ONCE = 512  # texts between two commits: enough to sort by length, seconds to redo after a kill
-
 WAITING_SECONDS = 1.0  # between two looks at what other processes are at
 PATIENCE_SECONDS = 120.0  # without an embedding of theirs, after which they are taken for gone
 
@@ -65,7 +64,7 @@ def embed_missing(
         still = {document: found[document] for document in left if document in found}
         if now or sum(still.values()) < sum(left.values()):
             last_change = time.monotonic()
-        elif ours:  # what can't be embedded stays missing
+        elif ours:  # what can't be embedded stays missing, and is waited for by nobody
             still = {document: count for document, count in still.items() if document not in ours}
         else:
             time.sleep(WAITING_SECONDS)

@@ -108,17 +108,14 @@ class ModelServer:
             reason = self._clean(str(error))
             raise ServerAnswerInvalid(address=self.address, reason=reason) from error
 
-    def look(self, seconds: float) -> int:
+    def look(self) -> int:
         """The status with which the server answers when it is asked for its models.
-
-        Args:
-            seconds: Longest wait.
 
         Raises:
             Passing: It cannot be reached.
         """
         try:
-            return self._client.get(f"{self.address}/models", timeout=seconds).status_code
+            return self._client.get(f"{self.address}/models").status_code
         except httpx.RequestError as error:
             raise Passing(self._clean(str(error)) or type(error).__name__) from error
 
