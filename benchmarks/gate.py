@@ -15,14 +15,11 @@ says that they prove nothing of the better ones.
 
 import argparse
 import json
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,6 +36,7 @@ from app.release_gate import DRAWN_BY, gate_release
 from app.releases import create_release, promote
 from app.settings import Settings, load_settings
 from app.wiring import Services, build_services
+from benchmarks.homes import copied_home
 from benchmarks.tuning import report_nothing
 from finetune.configuration import GeneratorConfig, OptimizerConfig, RetrieverConfig
 from finetune.examples import Example
@@ -58,19 +56,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.parse_args()
     configure_logging("error")
-    settings = load_settings()
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "home"
-        left = shutil.ignore_patterns("evaluations", "training", "models")
-        shutil.copytree(settings.home, home, ignore=left)
-        models = home / "models"
-        models.mkdir()
-        for path in settings.models_folder.iterdir():
-            if path.is_dir() and path.name != "tuned":
-                (models / path.name).symlink_to(path.resolve())
-        own = load_settings(home=home, models=models, database_url=None, offline=True)
-        with closing(build_services(own)) as services:
-            rows = list(_Bench(services=services, settings=own).run())
+    with (
+        copied_home(load_settings(), own_models=True, offline=True) as own,
+        closing(build_services(own)) as services,
+    ):
+        rows = list(_Bench(services=services, settings=own).run())
     print(
         json.dumps(
             {

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.cli.documents import ingest_files
 from app.demo import DJANGO_ADDRESS, DJANGO_PRODUCT
+from app.model_folders import TUNED
 from app.settings import Settings, load_settings
 from app.wiring import build_services
 from benchmarks.postgres import copy_rows, empty_database, postgres_server
@@ -25,22 +26,36 @@ def empty_home(settings: Settings) -> Iterator[Settings]:
 
 
 @contextmanager
-def copied_home(settings: Settings, *, postgresql: bool = False, **others: Any) -> Iterator[Settings]:
+def copied_home(
+    settings: Settings, *, postgresql: bool = False, own_models: bool = False, **others: Any
+) -> Iterator[Settings]:
     """The same settings, and ``others``, with a copy of the home without evaluations, runs and models.
 
-    With ``postgresql`` the copy's rows are in a PostgreSQL that is started for it.
+    With ``postgresql`` the copy's rows are in a PostgreSQL that is started for it. With ``own_models`` what
+    is tuned stays in the copy too: its models folder has links to the models that were not tuned.
     """
     with tempfile.TemporaryDirectory(prefix="footnote-bench-") as folder, ExitStack() as servers:
         home = Path(folder) / "home"
         left = shutil.ignore_patterns("evaluations", "training*", "models")
         shutil.copytree(settings.home, home, ignore=left)
-        places = {"home": home, "models": settings.models_folder}
+        models = settings.models_folder
+        if own_models:
+            models = _link_models(models, home / "models")
+        places = {"home": home, "models": models}
         own = load_settings(**places, database_url=None, **others)
         if postgresql:
             url = servers.enter_context(empty_database(servers.enter_context(postgres_server())))
             copy_rows(own, url)
             own = load_settings(**places, database_url=url, **others)
         yield own
+
+
+def _link_models(models: Path, linked: Path) -> Path:
+    linked.mkdir()
+    for path in models.iterdir():
+        if path.is_dir() and path.name != TUNED:
+            (linked / path.name).symlink_to(path.resolve())
+    return linked
 
 
 def corpus_home(settings: Settings, docs: Path) -> Settings:
