@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from benchmarks.postgres import copy_rows, empty_database, postgres_server
 
 
 @contextmanager
-def empty_home(settings: Settings) -> Iterator[Settings]:
-    """The same settings with a new home, removed afterwards; the models stay where they are."""
-    home = Path(tempfile.mkdtemp(prefix="footnote-bench-"))
-    try:
-        yield load_settings(home=home, models=settings.models_folder, database_url=None)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+def empty_home(settings: Settings, *, postgresql: bool = False) -> Iterator[Settings]:
+    """The same settings with a new home, removed afterwards; the models stay where they are.
+
+    With ``postgresql`` its rows are in a PostgreSQL that is started for it.
+    """
+    with tempfile.TemporaryDirectory(prefix="footnote-bench-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder)
+        with _postgresql() if postgresql else nullcontext() as url:
+            yield load_settings(home=home, models=settings.models_folder, database_url=url)
 
 
 @contextmanager
@@ -44,10 +46,17 @@ def copied_home(
         places = {"home": home, "models": models}
         own = load_settings(**places, database_url=None, **others)
         if postgresql:
-            url = servers.enter_context(empty_database(servers.enter_context(postgres_server())))
+            url = servers.enter_context(_postgresql())
             copy_rows(own, url)
             own = load_settings(**places, database_url=url, **others)
         yield own
+
+
+@contextmanager
+def _postgresql() -> Iterator[str]:
+    """The address of an empty database of a server that stops afterwards."""
+    with postgres_server() as address, empty_database(address) as url:
+        yield url
 
 
 def _link_models(models: Path, linked: Path) -> Path:

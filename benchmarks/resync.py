@@ -1,6 +1,6 @@
 """A second sync after 1 % of a folder changed, beside the first sync of all of it, in one run.
 
-    python -m benchmarks.resync FOLDER [--share 0.01]
+    python -m benchmarks.resync FOLDER [--share 0.01] [--postgresql]
 
 It works on a copy, in an empty home; both figures include parsing, embedding and index building.
 """
@@ -26,15 +26,16 @@ from app.wiring import build_services
 from benchmarks.homes import empty_home
 
 
-def measure_resync(settings: Settings, folder: Path, *, share: float) -> dict[str, Any]:
+def measure_resync(settings: Settings, folder: Path, *, share: float, postgresql: bool) -> dict[str, Any]:
     """Sync a copy of a folder, change a share of its files, and sync it again.
 
     Args:
         settings: Of this run; their home is not touched.
         folder: The documents.
         share: Of its files, spread evenly, that a paragraph is added to.
+        postgresql: Whether the rows are in a PostgreSQL.
     """
-    with tempfile.TemporaryDirectory() as copies, empty_home(settings) as home:
+    with tempfile.TemporaryDirectory() as copies, empty_home(settings, postgresql=postgresql) as home:
         copy = Path(copies) / "documents"
         shutil.copytree(folder, copy)
         with closing(build_services(home)) as services, closing(JobQueue(services)) as queue:
@@ -75,9 +76,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--share", type=float, default=0.01)
+    parser.add_argument("--postgresql", action="store_true", help="with the rows in a PostgreSQL")
     arguments = parser.parse_args()
     configure_logging("error")
-    figures = measure_resync(load_settings(), arguments.folder, share=arguments.share)
+    figures = measure_resync(
+        load_settings(), arguments.folder, share=arguments.share, postgresql=arguments.postgresql
+    )
     print(json.dumps(figures, indent=2))
 
 
