@@ -1,10 +1,10 @@
 """Twenty deliberately worse candidates and five better ones before the gate, each really made and asked.
 
-    FOOTNOTE_HOME=<home with approved pairs> python -m benchmarks.gate
+    FOOTNOTE_HOME=<home with approved pairs> python -m benchmarks.gate [--examples 300]
 
-The home is copied, so that nothing of it changes. Encoders are tuned on the pairs of ``train``; the gate asks
-the pairs of ``dev``, which nothing here is chosen on. It takes a hundred of them: of fewer the gate rightly
-says that they prove nothing of the better ones.
+The home is copied, so that nothing of it changes. Encoders are tuned on the same pairs of ``train``; the gate
+asks the pairs of ``dev``, which nothing here is chosen on. It takes a hundred of them: of fewer the gate
+rightly says that they prove nothing of the better ones.
 
 - Better, beside the configured encoder: the encoder tuned with five seeds.
 - Worse, beside the first of these: five tuned on noisy labels (questions with the passages of others), five
@@ -54,13 +54,14 @@ NOISE = 0.05  # standard deviation of a random adapter's weights
 def main() -> None:
     """Print each candidate with the gate's decision, and how many were refused and passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.parse_args()
+    parser.add_argument("--examples", type=int, help="most pairs that are tuned on; all if not given")
+    most: int | None = parser.parse_args().examples
     configure_logging("error")
     with (
         copied_home(load_settings(), own_models=True, offline=True) as own,
         closing(build_services(own)) as services,
     ):
-        rows = list(_Bench(services=services, settings=own).run())
+        rows = list(_Bench(services=services, settings=own, most_examples=most).run())
     print(
         json.dumps(
             {
@@ -78,6 +79,7 @@ class _Bench:
 
     services: Services
     settings: Settings
+    most_examples: int | None
 
     def run(self) -> Iterator[tuple[bool, bool]]:
         """For each candidate whether it is better, and whether it passed."""
@@ -135,7 +137,8 @@ class _Bench:
         self, material: Material, name: str, *, seed: int, noisy: bool = False, steps: int | None = None
     ) -> None:
         """An encoder as `footnote tune retriever` makes it, without a mixture chosen."""
-        train = _shuffled(material.gathered.train, seed) if noisy else material.gathered.train
+        train = _some(material.gathered.train, self.most_examples)
+        train = _shuffled(train, seed) if noisy else train
         encoder = TrainableEncoder(material.base.folder, torch.device("cpu"))
         corpus = material.corpus.corpus
         task = RetrieverTask(encoder, corpus, train, [()] * len(train), RetrieverConfig(), seed=seed)
@@ -186,6 +189,11 @@ def _with_generator(settings: Settings, make: Callable[[], str]) -> Settings:
 
 def report_nothing_of_steps(_done: int, _total: int, _loss: float) -> None:
     """Progress of a training that nobody watches."""
+
+
+def _some(train: Sequence[Example], most: int | None) -> list[Example]:
+    order = np.random.default_rng(DRAWN_BY).permutation(len(train))
+    return [train[place] for place in order[:most]]
 
 
 def _shuffled(train: Sequence[Example], seed: int) -> list[Example]:
