@@ -81,6 +81,8 @@ class JobEngine:
         self._client: DBOSClient | None = None
         self._watch: JobWatch | None = None
         self._takeover: Takeover | None = None
+        self._dbos: DBOS | None = None
+        self._stranded: set[str] = set()
 
     def start(self) -> None:
         """Run the jobs of this home folder, unfinished ones first.
@@ -108,7 +110,7 @@ class JobEngine:
             "log_level": "ERROR",
             "enable_otlp": False,
         }
-        DBOS(config=config)
+        self._dbos = DBOS(config=config)
         adopt_logger("dbos")
         self._register()
         DBOS.launch()
@@ -116,7 +118,7 @@ class JobEngine:
             self._runs,
             lost_runs=self._lost_runs,
             takeover=self._takeover,
-            adopt_orphans=lambda: self._adopt_orphans(ORPHANED),
+            tend=self._tend,
         )
         self._watch.start()
         for queue, limits in LIMITS.items():
@@ -134,10 +136,10 @@ class JobEngine:
 
         @DBOS.workflow(name=PAIRS)
         def qa(write: int | None, after: str | None) -> dict[str, Any]:
-            if after is not None:
-                with contextlib.suppress(Exception):  # whatever became of it, it has ended
-                    DBOS.retrieve_workflow(after).get_result()
             with self._run() as run:
+                if after is not None:
+                    with contextlib.suppress(Exception):  # whatever became of it, it has ended
+                        DBOS.retrieve_workflow(after).get_result()
                 return build_pairs(run, write)
 
         @DBOS.workflow(name=SYNC)
@@ -246,6 +248,33 @@ class JobEngine:
             logger().error("former_job_not_renewed", job_id=job_id, reason=type(error).__name__)
         else:
             logger().info("former_job_renewed", job_id=job_id, former=workflow.app_version)
+
+    def _tend(self) -> None:
+        self._free_stranded()
+        self._adopt_orphans(ORPHANED)
+
+    def _free_stranded(self) -> None:
+        """Hand out again the jobs of this process that nothing runs, as they were at the last look too.
+
+        The engine gives a job up where it can't record what became of a step, as on a full disk: without this
+        it would stand as running until the next start.
+        """
+        assert self._client is not None  # since the start
+        assert self._dbos is not None
+        running = self._client.list_workflows(
+            status="PENDING",
+            executor_id=self.name,
+            app_version=WORKFLOWS_VERSION,
+            load_input=False,
+            load_output=False,
+        )
+        under_way = {run.job_id for run in self._runs.under_way()}
+        kinds = {one.workflow_id: one.name for one in running if one.workflow_id not in under_way}
+        for job_id in self._stranded & kinds.keys():
+            logger().warning("stranded_job_goes_on", job_id=job_id, kind=kinds[job_id])
+            system = self._dbos._sys_db  # noqa: SLF001 - as its own recovery does, for one job
+            system.reenqueue_for_recovery(job_id, [self.name], QUEUES[kinds[job_id]])
+        self._stranded = set(kinds)
 
     def _adopt_orphans(self, least_age: timedelta) -> None:
         """Start a job for versions that were stored and never handed over: their uploader was killed."""

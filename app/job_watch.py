@@ -11,7 +11,7 @@ from app.job_runs import JobRun, JobRuns
 from app.observability import logger
 
 WATCH_SECONDS = 1.0
-ADOPTING_SECONDS = 60.0
+TENDING_SECONDS = 60.0
 
 
 class JobWatch:
@@ -21,7 +21,7 @@ class JobWatch:
         runs: Those of this process.
         lost_runs: Which of these are no longer this process's: cancelled, or taken over.
         takeover: Sees to the other processes, where there may be any.
-        adopt_orphans: Done once a minute: sees to versions that were stored and never handed over.
+        tend: Done once a minute: sees to what fell between two processes, or two steps.
     """
 
     def __init__(
@@ -30,13 +30,13 @@ class JobWatch:
         *,
         lost_runs: Callable[[Sequence[JobRun]], Collection[JobRun]],
         takeover: "Takeover | None",
-        adopt_orphans: Callable[[], object],
+        tend: Callable[[], object],
     ) -> None:
         self._runs = runs
         self._lost_runs = lost_runs
         self._takeover = takeover
-        self._adopt_orphans = adopt_orphans
-        self._adopted = time.monotonic()
+        self._tend = tend
+        self._tended = time.monotonic()
         self._ended = threading.Event()
         self._failing = False
         self._thread = threading.Thread(target=self._watch, name="job-watch", daemon=True)
@@ -69,9 +69,9 @@ class JobWatch:
             run.flush()
         for run in self._lost_runs(runs) if runs else ():
             run.stop()
-        if time.monotonic() - self._adopted > ADOPTING_SECONDS:
-            self._adopted = time.monotonic()
-            self._adopt_orphans()
+        if time.monotonic() - self._tended > TENDING_SECONDS:
+            self._tended = time.monotonic()
+            self._tend()
 
 
 class Takeover:

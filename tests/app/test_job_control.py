@@ -1,5 +1,6 @@
 """Cancelling, retrying and dismissing jobs, their steps and logs: scripted work, the real engine."""
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dbos._sys_db import SystemDatabase
 from fastapi.testclient import TestClient
+from sqlalchemy.exc import DatabaseError
 
 import app.failures
 import app.job_engine
+import app.job_watch
 import app.sync_workflow
 from app.db.jobs import KEPT_LINES, LogLine, add_log, get_log
 from app.db.sources import get_source
@@ -311,3 +315,38 @@ def test_tuning_is_a_job_whose_refusal_is_told(client: TestClient, upload: Uploa
     assert job["error"].startswith("0 training examples are too few"), "there is nothing to learn from"
     for wrong in ({"kind": "everything"}, {"kind": "retriever", "options": {"epochs": 0}}):
         assert client.post("/v1/training-runs", json=wrong).status_code == 422
+
+
+@pytest.mark.parametrize("state", ["succeeded", "failed"])
+def test_a_job_whose_end_could_not_be_recorded_goes_on_when_it_can(
+    queue: JobQueue, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    tried: list[str] = []
+    refused, full = threading.Event(), True
+    record = SystemDatabase.update_workflow_outcome
+
+    def update(*arguments: Any, **named: Any) -> bool:
+        if full:
+            refused.set()
+            raise DatabaseError("UPDATE", {}, sqlite3.DatabaseError("database or disk is full"))
+        return record(*arguments, **named)
+
+    def step() -> None:
+        tried.append(state)
+        if state == "failed":
+            raise ValueError("the page is upside down")
+
+    monkeypatch.setattr(app.job_watch, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(app.job_watch, "TENDING_SECONDS", 0.5)
+    monkeypatch.setattr(SystemDatabase, "update_workflow_outcome", update)
+    script(monkeypatch, "ingest_versions", lambda run: {"done": run.step("try", step)})
+    job_id = queue.reindex()
+    for _ in range(2):  # it goes on again and again, as long as nothing can be recorded
+        assert refused.wait(DEADLINE_SECONDS)
+        assert queue.get(job_id).state in ("waiting", "running")
+        refused.clear()
+    full = False
+    job = ended(queue, job_id)
+    assert job.state == state
+    assert "upside down" in (job.error or "upside down")
+    assert tried == [state], "a step that had ended is not done again"
