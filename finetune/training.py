@@ -1,5 +1,6 @@
 """The loop of every tuning: steps, learning rate, checkpoints; goes on where it was when it was killed."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -150,10 +151,12 @@ def _save(
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:  # torch words a failed write as a RuntimeError
+    except (OSError, RuntimeError) as error:  # torch makes a RuntimeError of a failed write
         beside.unlink(missing_ok=True)
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
         raise OSError(
-            f"the checkpoint {path} could not be written ({error}); free some space and run again"
+            reason.errno if isinstance(reason, OSError) else errno.EIO,
+            f"the checkpoint {path} could not be written ({reason}); free some space and run again",
         ) from error
     beside.replace(path)
 

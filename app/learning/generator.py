@@ -147,7 +147,7 @@ def tune_on(
         chosen = work / "chosen"
         if not chosen.is_dir():
             write_whole(chosen, lambda folder: _save(generator, base.record, folder))
-        fingerprint = publish(home, work, run_id, chosen)
+        fingerprint = publish(home, run_id, chosen)
         logger().info("generator_tuned", run=run_id, examples=len(examples["train"]))
         return end(home, run_id, report=report, fingerprint=fingerprint)
 

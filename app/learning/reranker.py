@@ -106,7 +106,7 @@ def _tune(home: Home, material: Material, wanted: TuneReranker, progress: Progre
             "seconds": round(time.monotonic() - began, 1),
         }
         report |= choose_weight(material, tuned, wanted.optimizer.seed, progress)
-        fingerprint = publish(home, work, run_id, tuned, rerank_weight=report["rerank_weight"])
+        fingerprint = publish(home, run_id, tuned, rerank_weight=report["rerank_weight"])
         logger().info("reranker_tuned", run=run_id, examples=len(train))
         return end(home, run_id, report=report, fingerprint=fingerprint)
 

@@ -107,7 +107,7 @@ def tune_on_material(
     with work_folder(home, run_id) as work:
         run = _Run(material=material, wanted=wanted, progress=progress, work=work, teachers=teachers)
         report = described | run.train(negatives, described["key"])
-        fingerprint = publish(home, work, run_id, Path(report["chosen"]))
+        fingerprint = publish(home, run_id, Path(report["chosen"]))
         logger().info("retriever_tuned", run=run_id, examples=len(train))
         return end(home, run_id, report=report, fingerprint=fingerprint)
 

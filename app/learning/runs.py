@@ -1,6 +1,8 @@
 """What the runs of every kind of tuning share: their material, their record, and where their models go."""
 
+import errno
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -142,24 +144,36 @@ def work_folder(home: Home, run_id: str) -> Iterator[Path]:
 
 
 def write_whole(folder: Path, save: Callable[[Path], None]) -> None:
-    """Let a model be saved beside its place, and then move it there: it is whole or not there."""
+    """Let a model be saved beside its place, and then move it there: it is whole or not there.
+
+    Raises:
+        OSError: If the disk is full; some libraries that save tell that in words alone.
+    """
     beside = folder.with_name(f"{folder.name}.writing")
     shutil.rmtree(beside, ignore_errors=True)
-    save(beside)
+    try:
+        save(beside)
+    except Exception as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        full = f"the disk is full, and {folder} could not be written; free some space and run again"
+        raise OSError(errno.ENOSPC, full) from error
     beside.rename(folder)
 
 
-def publish(home: Home, work: Path, run_id: str, chosen: Path, **facts: object) -> str:
+def publish(home: Home, run_id: str, chosen: Path, **facts: object) -> str:
     """Move the chosen weights to where ``run:<id>`` looks; the model's fingerprint.
 
     The folder appears whole or not at all; its manifest says the facts.
     """
     folder = tuned_folder(home.settings.models_folder, run_id)
     if not folder.is_dir():
-        beside = work / "publishing"
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(chosen, beside, ignore=shutil.ignore_patterns(MANIFEST))
-        write_manifest(beside, f"tuned here, run {run_id}", **facts)
+
+        def save(beside: Path) -> None:
+            shutil.copytree(chosen, beside, ignore=shutil.ignore_patterns(MANIFEST))
+            write_manifest(beside, f"tuned here, run {run_id}", **facts)
+
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside.rename(folder)
+        write_whole(folder, save)
     return open_model(home.settings.models_folder, f"run:{run_id}").fingerprint
