@@ -54,6 +54,17 @@ def _is_temporary(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _BUSY_FILES
 
 
+def name_failure(error: BaseException) -> str:
+    """What kind of failure it is, for a log: without its words, which may be those of a document.
+
+    Such as ``ValueError``, ``OSError ENOSPC`` or ``OperationalError SQLITE_FULL``.
+    """
+    code = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
+    if isinstance(error, DBAPIError):
+        code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
+    return " ".join(filter(None, (type(error).__name__, code)))
+
+
 def retry_temporary(
     work: Callable[[], T],
     *,

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from app.db.jobs import KEPT_LINES, LogLine, add_log, begin_step
 from app.db.session import Database
-from app.failures import is_temporary, retry_temporary
+from app.failures import is_temporary, name_failure, retry_temporary
 from app.metrics import Metrics
 from app.observability import bound, kept_lines, logger
 from app.tracing import step_span
@@ -51,6 +51,7 @@ class JobRun:
         self._stopping = threading.Event()
         self._lines: deque[LogLine] = deque(maxlen=KEPT_LINES)
         self._flushing = threading.Lock()
+        self._is_silenced = False
 
     def stop(self) -> None:
         """End the step under way at its next report, and let no other begin."""
@@ -84,13 +85,13 @@ class JobRun:
 
     def _try(self, name: str, work: Callable[[], T]) -> T:
         def failed(error: Exception, seconds: float) -> None:
-            logger().warning("step_retried", reason=type(error).__name__, pause_seconds=seconds)
+            logger().warning("step_retried", reason=name_failure(error), pause_seconds=seconds)
             self._metrics.count_retry(kind=self._kind, step=name)
 
         try:
             return retry_temporary(lambda: self._begin(name, work), pause=self._pause, failed=failed)
         except Exception as error:
-            logger().error("step_failed", reason=type(error).__name__, temporary=is_temporary(error))
+            logger().error("step_failed", reason=name_failure(error), temporary=is_temporary(error))
             raise StepFailed(str(error) or type(error).__name__) from error
         finally:
             self.flush()
@@ -120,7 +121,10 @@ class JobRun:
         )
 
     def flush(self) -> None:
-        """Write the lines that were logged since; they wait on if the database does not take them."""
+        """Write the lines that were logged since; they wait on if the database does not take them.
+
+        That it does not is logged once, and not every second.
+        """
         with self._flushing:
             lines = list(self._lines)
             if not lines:
@@ -129,9 +133,13 @@ class JobRun:
                 with self._database.writing() as session:
                     add_log(session, self.job_id, lines)
             except Exception as error:  # noqa: BLE001 - a log that can't be written must not fail the job
-                with kept_lines(lambda _line: None):
-                    logger().warning("job_log_not_written", job_id=self.job_id, reason=type(error).__name__)
+                if not self._is_silenced:
+                    with kept_lines(lambda _line: None):
+                        reason = name_failure(error)
+                        logger().warning("job_log_not_written", job_id=self.job_id, reason=reason)
+                self._is_silenced = True
                 return
+            self._is_silenced = False
             for _ in lines:
                 self._lines.popleft()
 

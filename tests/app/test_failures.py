@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from app.failures import is_temporary, retry_temporary
+from app.failures import is_temporary, name_failure, retry_temporary
 from generator.errors import ServerUnavailable
 
 
@@ -57,6 +57,19 @@ def test_the_network_and_a_full_disk_are_temporary(error: Exception) -> None:
     outer.__cause__ = error
     assert is_temporary(error) is (error in TEMPORARY)
     assert is_temporary(outer) is (error in TEMPORARY), "what it was raised from counts too"
+
+
+def test_a_failure_is_named_without_its_words(tmp_path: Path, postgres_server: str) -> None:
+    assert name_failure(ValueError("the salary of Ann")) == "ValueError"
+    assert name_failure(OSError("the salary of Ann")) == "OSError"
+    assert name_failure(OSError(errno.ENOSPC, "No space left on device")) == "OSError ENOSPC"
+    locked = sqlite_error(tmp_path / "one.db", "CREATE TABLE numbers (number INTEGER)")
+    assert name_failure(locked) == "OperationalError SQLITE_BUSY"
+    engine = create_engine(postgres_server.replace("postgresql://", "postgresql+psycopg://"))
+    with pytest.raises(DBAPIError) as missing, engine.connect() as connection:
+        connection.exec_driver_sql("SELECT * FROM no_such_table")
+    engine.dispose()
+    assert name_failure(missing.value) == "ProgrammingError 42P01"
 
 
 def test_pauses_grow_and_the_last_failure_is_told() -> None:

@@ -19,10 +19,13 @@ import app.job_engine
 import app.job_watch
 import app.sync_workflow
 from app.db.jobs import KEPT_LINES, LogLine, add_log, get_log
+from app.db.session import Database, migrate, open_engine
 from app.db.sources import get_source
 from app.job_engine import JobEngine
+from app.job_runs import JobRuns, StepFailed
 from app.job_views import JobEnded, JobUnderWay, JobView
 from app.jobs import JobQueue, open_client
+from app.metrics import Metrics
 from app.models import Models
 from app.observability import configure_logging, logger
 from app.settings import Settings
@@ -315,6 +318,24 @@ def test_tuning_is_a_job_whose_refusal_is_told(client: TestClient, upload: Uploa
     assert job["error"].startswith("0 training examples are too few"), "there is nothing to learn from"
     for wrong in ({"kind": "everything"}, {"kind": "retriever", "options": {"epochs": 0}}):
         assert client.post("/v1/training-runs", json=wrong).status_code == 422
+
+
+def test_that_a_log_can_not_be_written_is_said_once(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str], own_logging: None
+) -> None:
+    configure_logging("warning")
+    engine = open_engine(f"sqlite:///{tmp_path / 'without-tables.db'}")
+    with closing(Database(engine)) as database, JobRuns(database, Metrics()).begin("job_1", "ingest") as run:
+        with pytest.raises(StepFailed):
+            run.step("try", list)
+        for _ in range(3):
+            run.flush()
+        assert capsys.readouterr().err.count("job_log_not_written") == 1
+        migrate(engine, settings.home)
+        run.flush()
+        with database.reading() as session:
+            assert [line.event for line in get_log(session, "job_1")] == ["step_failed"]
+    assert "job_log_not_written" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed"])
