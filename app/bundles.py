@@ -12,6 +12,7 @@ from app.searching import LiveIndex
 from app.settings import Settings
 from generator.answers import AnswerConfig
 from generator.prompt import PROMPT_VERSION
+from generator.strength import StrengthConfig
 from retriever.reranking import RerankConfig
 from retriever.search import SearchConfig
 
@@ -72,6 +73,15 @@ class Bundle:
     live: LiveIndex
 
 
+def answer_config(settings: Settings) -> AnswerConfig:
+    """How answers are written and checked by these settings."""
+    return AnswerConfig(
+        prompt_tokens=settings.evidence_tokens,
+        max_new_tokens=settings.answer_tokens,
+        strength=StrengthConfig(minimum=settings.minimum_strength),
+    )
+
+
 def settings_lineup(settings: Settings, models: Models) -> Lineup:
     """What settings say.
 
@@ -86,9 +96,7 @@ def settings_lineup(settings: Settings, models: Models) -> Lineup:
         thresholds=Thresholds(
             evidence_passages=settings.evidence_passages,
             curated_similarity=settings.curated_similarity,
-            answer=AnswerConfig(
-                prompt_tokens=settings.evidence_tokens, max_new_tokens=settings.answer_tokens
-            ),
+            answer=answer_config(settings),
         ),
     )
 

@@ -83,6 +83,13 @@ class Settings(BaseSettings):
     curated_similarity: float = Field(
         default=0.92, gt=0, description="Least cosine of a question and a curated pair's; >1 never."
     )
+    minimum_strength: float = Field(
+        default=0.52,
+        ge=0,
+        le=1,
+        description="Least strength of evidence to answer from: the mean of its best cosine to the question "
+        "and the best share of the question's words that a passage has. Less refuses less.",
+    )
     record_searches: bool = Field(
         default=True, description="Remember searches over HTTP, so that clicks can be learnt from."
     )

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from app.answering import Answerer
+from app.bundles import answer_config
 from app.settings import Settings
 from app.wiring import build_services
 from benchmarks.homes import corpus_home
 from benchmarks.searching import QUESTIONS
-from generator.answers import AnswerConfig
 from generator.models import Generator, Message
 
 NEVER = 2.0  # no cosine is as large
@@ -64,7 +64,7 @@ def measure_answers(settings: Settings, docs: Path, _documents: int, questions: 
     services = build_services(corpus)
     services.warm_up()
     generator = _Counted(services.generator)
-    config = AnswerConfig(prompt_tokens=settings.evidence_tokens, max_new_tokens=settings.answer_tokens)
+    config = answer_config(settings)
     answerer = Answerer(
         services.database,
         services.encoder,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generator.passages import Passage, Vocabulary
 from generator.words import Term, TermKind, read_terms
@@ -19,14 +19,22 @@ class StrengthConfig:
         minimum_coverage: Share of the question's content that one passage must have, in [0, 1], to
             make up for a low cosine.
         unknown_name_cosine: Evidence that never mentions a name of the question is weak below this.
+        minimum: Evidence whose `Strength.value` is below this is weak, whatever else; 0 for none, as releases
+            have that were made before there was one.
     """
 
     minimum_cosine: float = 0.35
     minimum_coverage: float = 0.5
     unknown_name_cosine: float = 0.75
+    minimum: float = 0.0
 
     def __post_init__(self) -> None:
-        for value in (self.minimum_cosine, self.minimum_coverage, self.unknown_name_cosine):
+        for value in (
+            self.minimum_cosine,
+            self.minimum_coverage,
+            self.unknown_name_cosine,
+            self.minimum,
+        ):
             if not 0 <= value <= 1:
                 raise ValueError(f"thresholds must be in [0, 1], got {value}")
 
@@ -72,7 +80,8 @@ def measure_strength(question: str, passages: Sequence[Passage], config: Strengt
     )
     is_near = cosine >= config.minimum_cosine or coverage >= config.minimum_coverage
     is_known = not unknown or cosine >= config.unknown_name_cosine
-    return Strength(cosine, coverage, unknown, sufficient=bool(passages) and is_near and is_known)
+    strength = Strength(cosine, coverage, unknown, sufficient=bool(passages) and is_near and is_known)
+    return strength if strength.value >= config.minimum else replace(strength, sufficient=False)
 
 
 def question_terms(question: str) -> list[Term]:

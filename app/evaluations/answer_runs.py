@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 
+from app.bundles import answer_config
 from app.db.session import Database
 from app.downloads import Progress
 from app.evaluations.answer_reports import AnswerComparison, AnswerEvaluation, AnswerRun, AnswerSubject
@@ -17,7 +18,6 @@ from finetune.answer_drafts import Condition
 from finetune.answer_evaluation import AnswerReport
 from finetune.comparison import compare_values
 from finetune.suites import SuiteInvalid
-from generator.answers import AnswerConfig
 from generator.models import Generator
 from generator.prompt import PROMPT_VERSION
 
@@ -69,7 +69,7 @@ def evaluate_generator(
     Raises:
         SuiteInvalid: If there is nothing that can be asked.
     """
-    config = AnswerConfig(prompt_tokens=settings.evidence_tokens, max_new_tokens=settings.answer_tokens)
+    config = answer_config(settings)
     shown = join_cells(asked, retrievers)
     reports = measure_answers(shown, generator, config, drafts, progress=progress, say=say)
     evaluated = []

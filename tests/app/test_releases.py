@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 
+from app.bundles import describe_thresholds, read_thresholds
 from app.cli.documents import ingest_files
 from app.cli.pairs import build_pairs
 from app.db.releases import (
@@ -95,6 +96,13 @@ def test_a_rollback_brings_the_former_answers_back_word_for_word(services: Servi
         events = [(one.kind, one.detail.get("reason")) for one in list_events(session, back.id)]
         assert get_release(session, release).force_reason == "test"
     assert events[-1] == ("rolled back", "worse")
+
+
+def test_thresholds_of_before_there_was_a_least_strength_have_none(services: Services) -> None:
+    kept = describe_thresholds(services.serving.lineup())
+    assert read_thresholds(kept).answer.strength.minimum == services.settings.minimum_strength > 0
+    del kept["answer"]["strength"]["minimum"]
+    assert read_thresholds(kept).answer.strength.minimum == 0
 
 
 def _decide(services: Services, release: str, *, passed: bool, live: str | None) -> None:

@@ -42,6 +42,14 @@ def test_the_value_is_the_mean_of_cosine_and_coverage(evidence: list[Evidence]) 
     assert measure("How long is the default timeout?", evidence, -0.5).cosine == 0
 
 
+def test_evidence_below_the_least_strength_is_not_sufficient(evidence: list[Evidence]) -> None:
+    passages = [read_passage(replace(one, score=0.5)) for one in evidence]
+    asked = "What is the default timeout?"  # all of its words are there: (0.5 + 1) / 2
+    found = [measure_strength(asked, passages, StrengthConfig(minimum=least)) for least in (0, 0.75, 0.751)]
+    assert [one.sufficient for one in found] == [True, True, False]
+    assert [one.value for one in found] == pytest.approx([0.75] * 3)
+
+
 def test_a_threshold_outside_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="thresholds"):
         StrengthConfig(minimum_cosine=2)
