@@ -29,6 +29,7 @@ from app.db.tables import IndexVersion
 from app.model_folders import MANIFEST as MODEL_MANIFEST
 from app.model_folders import TUNED, file_sha256
 from app.settings import Settings
+from retriever.writing import BEING_WRITTEN
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -136,8 +137,8 @@ def _contents(settings: Settings, databases: list[Path]) -> Iterator[tuple[Path,
         if not path.name.startswith("."):  # being written
             yield path, f"{BLOBS_FOLDER}/{path.relative_to(settings.blobs_folder)}"
     tuned = settings.models_folder / TUNED
-    for manifest in sorted(tuned.glob(f"*/{MODEL_MANIFEST}")):  # one that is being tuned has none yet
-        for path in _files(manifest.parent):
+    for manifest in sorted(tuned.glob(f"*/{MODEL_MANIFEST}")):
+        for path in _files(manifest.parent) if manifest.parent.suffix != BEING_WRITTEN else ():
             yield path, f"{TUNED_FOLDER}/{path.relative_to(tuned)}"
 
 

@@ -91,8 +91,13 @@ def _copy_sqlite(source: Path, target: Path) -> Path:
     if not source.is_file():
         raise CopyFailed(f"there is no database at {source}; check FOOTNOTE_HOME and FOOTNOTE_DATABASE_URL")
     reader = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
-    with closing(reader), closing(sqlite3.connect(target)) as writer:
-        reader.backup(writer)
+    try:
+        with closing(reader), closing(sqlite3.connect(target)) as writer:
+            reader.backup(writer)
+    except sqlite3.Error as error:
+        raise CopyFailed(
+            f"{source} can't be copied to {target}: {error}; see whether the disk is full"
+        ) from error
     return target
 
 

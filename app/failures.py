@@ -40,10 +40,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _is_temporary(error: BaseException) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return _sqlite_name(error).startswith(_BUSY_SQLITE)
     if isinstance(error, DBAPIError):
         if isinstance(error.orig, sqlite3.Error):
-            name = getattr(error.orig, "sqlite_errorname", "")
-            return isinstance(error, IntegrityError) or name.startswith(_BUSY_SQLITE)
+            return isinstance(error, IntegrityError) or _is_temporary(error.orig)
         return error.connection_invalidated or isinstance(
             error, OperationalError | InterfaceError | IntegrityError
         )
@@ -60,9 +61,17 @@ def name_failure(error: BaseException) -> str:
     Such as ``ValueError``, ``OSError ENOSPC`` or ``OperationalError SQLITE_FULL``.
     """
     code = errno.errorcode.get(error.errno or 0) if isinstance(error, OSError) else None
-    if isinstance(error, DBAPIError):
-        code = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None)
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        code = _sqlite_name(cause)
+    elif isinstance(error, DBAPIError):
+        code = getattr(cause, "sqlstate", None)
     return " ".join(filter(None, (type(error).__name__, code)))
+
+
+def _sqlite_name(error: sqlite3.Error) -> str:
+    """Such as ``SQLITE_FULL``; empty where SQLite itself gave none."""
+    return getattr(error, "sqlite_errorname", "")
 
 
 def retry_temporary(

@@ -19,6 +19,7 @@ from app.db.documents import pending_versions
 from app.db.session import DATABASE_AWAY, claims
 from app.db.source_items import waiting_versions
 from app.db.tables import new_id
+from app.failures import name_failure
 from app.job_lock import lock_home
 from app.job_records import EndedJobs
 from app.job_runs import JobRun, JobRuns
@@ -81,7 +82,7 @@ class JobEngine:
         self._client: DBOSClient | None = None
         self._watch: JobWatch | None = None
         self._takeover: Takeover | None = None
-        self._dbos: DBOS | None = None
+        self._engine: DBOS | None = None
         self._stranded: set[str] = set()
 
     def start(self) -> None:
@@ -110,7 +111,7 @@ class JobEngine:
             "log_level": "ERROR",
             "enable_otlp": False,
         }
-        self._dbos = DBOS(config=config)
+        self._engine = DBOS(config=config)
         adopt_logger("dbos")
         self._register()
         DBOS.launch()
@@ -136,10 +137,10 @@ class JobEngine:
 
         @DBOS.workflow(name=PAIRS)
         def qa(write: int | None, after: str | None) -> dict[str, Any]:
+            if after is not None:
+                with contextlib.suppress(Exception):  # whatever became of it, it has ended
+                    DBOS.retrieve_workflow(after).get_result()
             with self._run() as run:
-                if after is not None:
-                    with contextlib.suppress(Exception):  # whatever became of it, it has ended
-                        DBOS.retrieve_workflow(after).get_result()
                 return build_pairs(run, write)
 
         @DBOS.workflow(name=SYNC)
@@ -245,7 +246,7 @@ class JobEngine:
         except DATABASE_AWAY:
             raise
         except Exception as error:  # noqa: BLE001 - one job must not keep a server from starting
-            logger().error("former_job_not_renewed", job_id=job_id, reason=type(error).__name__)
+            logger().error("former_job_not_renewed", job_id=job_id, reason=name_failure(error))
         else:
             logger().info("former_job_renewed", job_id=job_id, former=workflow.app_version)
 
@@ -254,27 +255,27 @@ class JobEngine:
         self._adopt_orphans(ORPHANED)
 
     def _free_stranded(self) -> None:
-        """Hand out again the jobs of this process that nothing runs, as they were at the last look too.
+        """Hand out again the jobs of this process that nothing runs, as it was at the last look too.
 
         The engine gives a job up where it can't record what became of a step, as on a full disk: without this
         it would stand as running until the next start.
         """
         assert self._client is not None  # since the start
-        assert self._dbos is not None
-        running = self._client.list_workflows(
+        assert self._engine is not None
+        pending = self._client.list_workflows(
             status="PENDING",
             executor_id=self.name,
             app_version=WORKFLOWS_VERSION,
             load_input=False,
             load_output=False,
         )
-        under_way = {run.job_id for run in self._runs.under_way()}
-        kinds = {one.workflow_id: one.name for one in running if one.workflow_id not in under_way}
-        for job_id in self._stranded & kinds.keys():
-            logger().warning("stranded_job_goes_on", job_id=job_id, kind=kinds[job_id])
-            system = self._dbos._sys_db  # noqa: SLF001 - as its own recovery does, for one job
-            system.reenqueue_for_recovery(job_id, [self.name], QUEUES[kinds[job_id]])
-        self._stranded = set(kinds)
+        running = set(self._engine._active_workflows_set.activeList())  # noqa: SLF001 - nothing else tells
+        idle = {one.workflow_id: one.name for one in pending if one.workflow_id not in running}
+        system = self._client._sys_db  # noqa: SLF001 - what the engine's own recovery does, for one job
+        for job_id in self._stranded & idle.keys():
+            if system.reenqueue_for_recovery(job_id, [self.name], QUEUES[idle[job_id]]):
+                logger().warning("stranded_job_goes_on", job_id=job_id, kind=idle.pop(job_id))
+        self._stranded = set(idle)
 
     def _adopt_orphans(self, least_age: timedelta) -> None:
         """Start a job for versions that were stored and never handed over: their uploader was killed."""

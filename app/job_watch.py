@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from app.db.jobs import forget_workers, give_sign, seconds_silent
 from app.db.session import Database
+from app.failures import name_failure
 from app.job_runs import JobRun, JobRuns
 from app.observability import logger
 
@@ -21,7 +22,7 @@ class JobWatch:
         runs: Those of this process.
         lost_runs: Which of these are no longer this process's: cancelled, or taken over.
         takeover: Sees to the other processes, where there may be any.
-        tend: Done once a minute: sees to what fell between two processes, or two steps.
+        tend: Done once a minute: sees to versions that nobody was handed, and to jobs that nothing runs.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class JobWatch:
                 self._look()
             except Exception as error:  # noqa: BLE001 - the thread goes on, whatever the database does
                 if not self._failing:
-                    logger().error("job_watch_failed", reason=type(error).__name__)
+                    logger().error("job_watch_failed", reason=name_failure(error))
                 self._failing = True
             else:
                 self._failing = False

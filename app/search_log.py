@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.db.searches import SearchRecord, add_searches, remove_searches
 from app.db.session import DATABASE_AWAY, Database
+from app.failures import name_failure
 from app.observability import logger
 
 WRITING_SECONDS = 0.5
@@ -77,7 +78,7 @@ class SearchLog:
                 raise
             except Exception as error:  # noqa: BLE001 - what can't be written must not hold up what can
                 lost = len(batch)
-                logger().error("searches_lost", count=lost, reason=type(error).__name__)
+                logger().error("searches_lost", count=lost, reason=name_failure(error))
             with self._changing:
                 self._dropped += lost
                 for _ in batch:
@@ -120,7 +121,7 @@ class SearchLog:
             work()
         except Exception as error:  # noqa: BLE001 - the thread goes on, whatever the database does
             if not self._failing:
-                logger().error("search_log_failed", reason=type(error).__name__)
+                logger().error("search_log_failed", reason=name_failure(error))
             self._failing = True
         else:
             self._failing = False

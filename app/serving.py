@@ -9,6 +9,7 @@ from app.db.documents import deleted_documents
 from app.db.pair_evidence import withdrawn_pairs
 from app.db.releases import Pointers, get_release, read_pointers
 from app.db.session import DATABASE_AWAY, Database
+from app.failures import name_failure
 from app.models import Models
 from app.observability import logger
 from app.searching import LiveIndex
@@ -170,7 +171,7 @@ class Serving:
                     self.follow()
                 self.not_followed = None
             except DATABASE_AWAY as error:  # soon again: what waits for a database waits for seconds
-                logger().error("release_not_followed", reason=type(error).__name__)
+                logger().error("release_not_followed", reason=name_failure(error))
             except Exception as error:  # noqa: BLE001 - what answers now goes on, and the next look may do
                 self.not_followed = str(error)
                 logger().error("release_not_followed", reason=str(error))

@@ -1,6 +1,5 @@
 """From uploaded bytes to a document on record, still to be parsed."""
 
-import errno
 import hashlib
 import os
 import tempfile
@@ -17,6 +16,7 @@ from app.db.tables import DocumentVersion
 from app.settings import Settings
 from ingest.detection import detect_media_type
 from ingest.errors import EmptyFile, IngestError
+from retriever.writing import FULL_DISK
 
 
 class UploadTooLarge(Exception):
@@ -147,7 +147,7 @@ def _store_bytes(blobs: Path, data: bytes) -> str:
             Path(file.name).rename(path)
         except OSError as error:
             Path(file.name).unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in FULL_DISK:
                 raise DiskFull(blobs) from error
             raise
     return digest

@@ -2,12 +2,14 @@
 
     python -m benchmarks.strength SUITE [SUITE ...] [--evidence retrieved] [--encoder REF] [--without 60]
 
-No answer is written: it is what ``FOOTNOTE_MINIMUM_STRENGTH`` alone would refuse. ``--without N`` leaves out
-the N questions that ``footnote evaluate --answers --limit N`` asks: nothing is chosen on what is reported.
+No answer is written: it is what would be refused before that, for ``FOOTNOTE_MINIMUM_STRENGTH`` or for a name
+that no passage mentions. ``--without N`` leaves out the N questions that ``footnote evaluate --answers
+--limit N`` asks: nothing is chosen on what is reported.
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -22,14 +24,14 @@ from app.observability import configure_logging
 from app.settings import Settings, load_settings
 from app.wiring import build_services
 from benchmarks.tuning import report_nothing
-from finetune.answer_drafts import Condition
+from finetune.answer_drafts import Condition, ShownQuestion
 from finetune.answer_metrics import refusal_measures
 from generator.passages import read_passage
 from generator.strength import StrengthConfig, measure_strength
 
 Flags = NDArray[np.bool_]
 
-LEAST = (0.40, 0.45, 0.50, 0.52, 0.55, 0.60, 0.65)
+LEAST = (0.0, 0.40, 0.45, 0.50, 0.52, 0.55, 0.60, 0.65)
 
 
 def main() -> None:
@@ -67,28 +69,33 @@ def _measure(settings: Settings, suite: str, condition: Condition, without: int)
             progress=report_nothing,
         ).shown[condition]
     shown = [one for one in found if one.question.id not in reported]
-    strengths = np.array(
-        [
-            measure_strength(
-                one.question.question,
-                [read_passage(passage, subjects=one.subjects) for passage in one.evidence],
-                StrengthConfig(),
-            ).value
-            for one in shown
-        ]
-    )
+    if not shown:
+        raise SystemExit(f"error: no question of {suite} is left; name a smaller number with --without")
     answerable = np.array([one.question.answerable for one in shown])
     return {
         "questions": len(shown),
         "can be answered": int(answerable.sum()),
-        "least strength": {str(least): _refused(strengths < least, answerable) for least in LEAST},
+        "least strength": {str(least): _refused(_are_weak(shown, least), answerable) for least in LEAST},
     }
+
+
+def _are_weak(shown: Sequence[ShownQuestion], least: float) -> Flags:
+    config = StrengthConfig(minimum=least)
+    found = [
+        measure_strength(
+            one.question.question,
+            [read_passage(passage, subjects=one.subjects) for passage in one.evidence],
+            config,
+        )
+        for one in shown
+    ]
+    return np.array([not strength.sufficient for strength in found])
 
 
 def _refused(refused: Flags, answerable: Flags) -> dict[str, float]:
     """Shares of questions that would be refused, and how well these refusals fall."""
     shares = {
-        "refused of what can be answered": refused[answerable].mean(),
+        "refused of what can be answered": refused[answerable].mean() if answerable.any() else 0.0,
         **{name: one.mean for name, one in refusal_measures(refused.tolist(), answerable.tolist()).items()},
     }
     return {name: round(float(share), 3) for name, share in shares.items()}

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from safetensors.torch import load_file
 
 from finetune.trainable_encoder import WEIGHTS, save_weights
+from retriever.writing import write_whole
 
 FACTORS = (0.25, 0.5, 0.75, 1.0)
 MOST_GENERAL_FALL = 0.01
@@ -68,7 +70,7 @@ def try_factors(
     for factor in factors:
         mixture = tuned if factor == 1 else folder / mixture_name(factor)
         if factor < 1 and not mixture.exists():
-            interpolate_weights(base, tuned, factor, mixture)
+            write_whole(mixture, partial(interpolate_weights, base, tuned, factor))
         trials.append(_trial(factor, score(mixture)))
     return trials
 

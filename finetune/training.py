@@ -1,6 +1,5 @@
 """The loop of every tuning: steps, learning rate, checkpoints; goes on where it was when it was killed."""
 
-import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from finetune.configuration import OptimizerConfig
+from retriever.writing import telling_full_disk
 
 Report = Callable[[int, int, float], None]
 """Called after each step with steps done, steps in all, and the loss."""
@@ -147,17 +147,13 @@ def _save(
         "losses": losses,
     }
     try:
-        with beside.open("wb") as file:
+        with telling_full_disk(path), beside.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
-    except (OSError, RuntimeError) as error:  # torch makes a RuntimeError of a failed write
+    except BaseException:
         beside.unlink(missing_ok=True)
-        reason = error.__context__ if isinstance(error.__context__, OSError) else error
-        raise OSError(
-            reason.errno if isinstance(reason, OSError) else errno.EIO,
-            f"the checkpoint {path} could not be written ({reason}); free some space and run again",
-        ) from error
+        raise
     beside.replace(path)
 
 

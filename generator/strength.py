@@ -19,8 +19,9 @@ class StrengthConfig:
         minimum_coverage: Share of the question's content that one passage must have, in [0, 1], to
             make up for a low cosine.
         unknown_name_cosine: Evidence that never mentions a name of the question is weak below this.
-        minimum: Evidence whose `Strength.value` is below this is weak, whatever else; 0 for none, as releases
-            have that were made before there was one.
+        minimum: Evidence whose `Strength.value` is below this is weak, unless it is as near as
+            ``unknown_name_cosine``: a paraphrase has few of the question's words. From 0.5 on it implies the
+            first two; 0, as in releases from before there was one, adds nothing to them.
     """
 
     minimum_cosine: float = 0.35
@@ -80,8 +81,9 @@ def measure_strength(question: str, passages: Sequence[Passage], config: Strengt
     )
     is_near = cosine >= config.minimum_cosine or coverage >= config.minimum_coverage
     is_known = not unknown or cosine >= config.unknown_name_cosine
-    strength = Strength(cosine, coverage, unknown, sufficient=bool(passages) and is_near and is_known)
-    return strength if strength.value >= config.minimum else replace(strength, sufficient=False)
+    found = Strength(cosine, coverage, unknown, sufficient=bool(passages) and is_near and is_known)
+    is_strong = found.value >= config.minimum or cosine >= config.unknown_name_cosine
+    return found if is_strong else replace(found, sufficient=False)
 
 
 def question_terms(question: str) -> list[Term]:

@@ -34,6 +34,7 @@ from retriever.questions import (
 )
 from retriever.vectors import VectorIndex, open_vectors, write_vectors
 from retriever.words import WordIndex, open_words, write_words
+from retriever.writing import telling_full_disk
 
 _ENTRIES = "entries.json"
 _VECTORS = "vectors.faiss"
@@ -156,6 +157,7 @@ def build_index(
         EntriesMismatch: If a passage id or pair id repeats, entries or questions differ in number from
             their vectors, or a question rests on nothing or on a passage that is no entry.
         DimensionMismatch, VectorsNotUnit: If the vectors are not what the encoder should give.
+        OSError: If the disk is full.
     """
     _check_entries(entries, vectors)
     if question_vectors is None:
@@ -167,25 +169,26 @@ def build_index(
     building = directory.with_name(f".{directory.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     try:
-        building.mkdir(parents=True)
-        _write_entries(building / _ENTRIES, entries)
-        write_vectors(building / _VECTORS, vectors, dimension=dimension)
-        write_documents(building / _DOCUMENTS, [entry.document_id for entry in entries], vectors)
-        write_questions(building / _QUESTIONS, questions, question_vectors, rows, dimension=dimension)
-        write_words(building / _WORDS, [entry.text for entry in entries])
-        _write_products(building, learn_products)
-        manifest = Manifest(
-            format=FORMAT,
-            created_at=created_at,
-            encoder_fingerprint=encoder_fingerprint,
-            dimension=dimension,
-            passages=len(entries),
-            documents=len({entry.document_id for entry in entries}),
-            questions=len(questions),
-            files=record_files(building),
-        )
-        (building / MANIFEST_NAME).write_bytes(render_manifest(manifest))
-        _publish(building, directory)
+        with telling_full_disk(directory):
+            building.mkdir(parents=True)
+            _write_entries(building / _ENTRIES, entries)
+            write_vectors(building / _VECTORS, vectors, dimension=dimension)
+            write_documents(building / _DOCUMENTS, [entry.document_id for entry in entries], vectors)
+            write_questions(building / _QUESTIONS, questions, question_vectors, rows, dimension=dimension)
+            write_words(building / _WORDS, [entry.text for entry in entries])
+            _write_products(building, learn_products)
+            manifest = Manifest(
+                format=FORMAT,
+                created_at=created_at,
+                encoder_fingerprint=encoder_fingerprint,
+                dimension=dimension,
+                passages=len(entries),
+                documents=len({entry.document_id for entry in entries}),
+                questions=len(questions),
+                files=record_files(building),
+            )
+            (building / MANIFEST_NAME).write_bytes(render_manifest(manifest))
+            _publish(building, directory)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return manifest

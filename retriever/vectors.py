@@ -40,7 +40,6 @@ def write_vectors(path: Path, vectors: Vectors, *, dimension: int, exact_limit: 
     Raises:
         DimensionMismatch: If the rows are not ``dimension`` long.
         VectorsNotUnit: If a row's length is not 1.
-        OSError: If the disk is full.
     """
     _check_vectors(vectors, dimension)
     if len(vectors) <= exact_limit:
@@ -49,8 +48,7 @@ def write_vectors(path: Path, vectors: Vectors, *, dimension: int, exact_limit: 
         index = faiss.IndexHNSWFlat(dimension, HNSW_NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = HNSW_BUILD_WIDTH
     index.add(np.ascontiguousarray(vectors, dtype=np.float32))
-    with path.open("wb") as file:  # by Python, as FAISS itself tells a full disk in words alone
-        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+    faiss.write_index(index, str(path))
 
 
 def open_vectors(path: Path, *, exact_limit: int = EXACT_LIMIT) -> "VectorIndex":

@@ -25,6 +25,7 @@ from app.db.api_keys import (
     note_use,
 )
 from app.db.session import DATABASE_AWAY, Database, migrate, migration_lock, open_engine
+from app.failures import name_failure
 from app.observability import logger
 from app.settings import Settings
 
@@ -164,4 +165,4 @@ def _note_use(database: Database, key_id: str) -> None:
         with database.writing() as session:
             note_use(session, key_id, now=datetime.now(UTC))
     except SQLAlchemyError as error:
-        logger().warning("key_use_not_noted", reason=type(error).__name__)
+        logger().warning("key_use_not_noted", reason=name_failure(error))

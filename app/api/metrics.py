@@ -16,6 +16,7 @@ from app.bundles import Bundle
 from app.db.document_views import count_states
 from app.db.documents import State
 from app.db.indexes import IndexView, live_index
+from app.failures import name_failure
 from app.job_views import Jobs
 from app.observability import logger
 from app.wiring import Services
@@ -73,7 +74,7 @@ class StateCollector(Collector):
             state = reading.result(timeout=READING_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what the scrape says
             reading.cancel()
-            logger().error("state_not_read", reason=type(error).__name__)
+            logger().error("state_not_read", reason=name_failure(error))
             state = None
         yield GaugeMetricFamily(
             "footnote_database_up", "Whether the database answered this scrape.", value=state is not None

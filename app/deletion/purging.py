@@ -20,6 +20,7 @@ from app.db.remains import Found, count_rows, find_records, owners, remove_rows,
 from app.db.session import DATABASE_AWAY, Database, compact
 from app.deletion.files import count_files, remove_bytes, remove_drafts, remove_indexes, remove_training
 from app.evaluations.drafts import DraftsUnusable
+from app.failures import name_failure
 from app.indexing import one_build
 from app.observability import logger
 from app.settings import Settings
@@ -99,7 +100,7 @@ def _remove(
             work()
         except _PASSING as error:
             notes[place] = f"{error}; the next index build tries again"
-            logger().error("place_not_purged", place=place.value, reason=type(error).__name__)
+            logger().error("place_not_purged", place=place.value, reason=name_failure(error))
 
     def rewrite() -> None:
         freed = compact(settings.database) + compact(settings.jobs_database)

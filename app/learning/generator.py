@@ -15,7 +15,7 @@ from app.db.training_runs import TrainingRunView
 from app.downloads import Progress
 from app.learning.answers import GatheredAnswers, gather_answers, search_evidence
 from app.learning.retrieval import Home, Retrieval, open_retrieval
-from app.learning.runs import LEAST_DEV, begin, end, publish, work_folder, write_whole
+from app.learning.runs import LEAST_DEV, begin, end, publish, work_folder
 from app.model_folders import Model, open_adapter_base, open_model
 from app.observability import logger
 from app.settings import Settings
@@ -35,6 +35,7 @@ from finetune.retriever_tuning import run_key
 from finetune.trainable_generator import AdapterShape, TrainableGenerator
 from finetune.training import run_training
 from generator.adapter_base import AdapterBase
+from retriever.writing import write_whole
 
 LEAST_EXAMPLES = 20
 """Fewer teach a generator nothing but themselves; a run refuses to begin."""

@@ -21,7 +21,6 @@ from app.learning.runs import (
     open_material,
     publish,
     work_folder,
-    write_whole,
 )
 from app.observability import logger
 from finetune.configuration import (
@@ -41,6 +40,7 @@ from retriever.cross_encoder import load_cross_encoder
 from retriever.metrics import reciprocal_rank_at
 from retriever.reranking import RerankConfig, reorder
 from retriever.search import rank_documents
+from retriever.writing import write_whole
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
 MOST_DEV = 300  # held-out questions; each takes as long as a question in service

@@ -19,7 +19,6 @@ from app.learning.runs import (
     open_material,
     publish,
     work_folder,
-    write_whole,
 )
 from app.observability import logger
 from finetune.configuration import DeviceName, MiningConfig, OptimizerConfig, RetrieverConfig
@@ -31,6 +30,7 @@ from finetune.retriever_tuning import RetrieverTask, Teacher, describe_run, run_
 from finetune.trainable_encoder import TrainableEncoder
 from finetune.training import run_training
 from retriever.sentence_transformer_encoder import load_encoder
+from retriever.writing import write_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

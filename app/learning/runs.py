@@ -1,10 +1,8 @@
 """What the runs of every kind of tuning share: their material, their record, and where their models go."""
 
-import errno
 import fcntl
-import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +19,7 @@ from finetune.configuration import DeviceName, MiningConfig
 from finetune.devices import choose_device
 from finetune.examples import LEAST_EXAMPLES, Example, ExampleLine, TooFewExamples
 from finetune.negatives import mine_negatives, rows_by_question
+from retriever.writing import write_whole
 
 LEAST_DEV = 20
 """Fewer held-out questions can't tell one choice from another."""
@@ -141,25 +140,6 @@ def work_folder(home: Home, run_id: str) -> Iterator[Path]:
                 end_run(session, run_id, state="failed", error=str(error), now=datetime.now(UTC))
             raise
         shutil.rmtree(work, ignore_errors=True)
-
-
-def write_whole(folder: Path, save: Callable[[Path], None]) -> None:
-    """Let a model be saved beside its place, and then move it there: it is whole or not there.
-
-    Raises:
-        OSError: If the disk is full; some libraries that save tell that in words alone.
-    """
-    beside = folder.with_name(f"{folder.name}.writing")
-    shutil.rmtree(beside, ignore_errors=True)
-    try:
-        save(beside)
-    except Exception as error:
-        shutil.rmtree(beside, ignore_errors=True)
-        if os.strerror(errno.ENOSPC) not in str(error):
-            raise
-        full = f"the disk is full, and {folder} could not be written; free some space and run again"
-        raise OSError(errno.ENOSPC, full) from error
-    beside.rename(folder)
 
 
 def publish(home: Home, run_id: str, chosen: Path, **facts: object) -> str:

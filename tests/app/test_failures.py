@@ -30,6 +30,19 @@ def test_a_locked_database_is_temporary_and_a_missing_table_is_not(tmp_path: Pat
     assert not is_temporary(sqlite_error(tmp_path / "one.db", "SELECT * FROM names"))
 
 
+def test_sqlite_without_sqlalchemy_counts_as_well(tmp_path: Path) -> None:
+    file = tmp_path / "one.db"
+    with closing(sqlite3.connect(file)) as holder, closing(sqlite3.connect(file, timeout=0)) as other:
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError) as locked:
+            other.execute("CREATE TABLE numbers (number INTEGER)")
+    with closing(sqlite3.connect(file)) as reader, pytest.raises(sqlite3.OperationalError) as missing:
+        reader.execute("SELECT * FROM names")
+    assert is_temporary(locked.value)
+    assert not is_temporary(missing.value)
+    assert name_failure(locked.value) == "OperationalError SQLITE_BUSY"
+
+
 def test_a_database_that_is_not_there_is_temporary(postgres_server: str) -> None:
     address = postgres_server.replace("postgresql://", "postgresql+psycopg://")
     engine = create_engine(address)

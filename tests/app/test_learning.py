@@ -1,6 +1,5 @@
 """``footnote tune retriever`` on a small home, with the real encoder, on both databases."""
 
-import errno
 import json
 import shutil
 from collections.abc import Iterator
@@ -8,14 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from safetensors import SafetensorError
 from typer.testing import CliRunner
 
 from app.cli.documents import ingest_files
 from app.cli.program import app
 from app.db.training_runs import list_runs
 from app.downloads import Progress
-from app.failures import is_temporary
 from app.learning import runs
 from app.learning.examples import NO_DOCUMENT, NO_PASSAGE
 from app.learning.retriever import TuneRetriever, tune_retriever
@@ -181,32 +178,3 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monk
     assert "line 2: " in str(result.exception)
     result = CliRunner().invoke(app, ["tune", "show", "trn_none"])
     assert "no training run 'trn_none'" in str(result.exception)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
-        shutil.Error([("a", "b", "[Errno 28] No space left on device")]),
-        OSError(errno.ENOSPC, "No space left on device"),
-    ],
-)
-def test_a_full_disk_is_told_as_one_whichever_library_met_it(tmp_path: Path, error: Exception) -> None:
-    def full(folder: Path) -> None:
-        folder.mkdir()
-        (folder / "half").write_bytes(b"of it")
-        raise error
-
-    with pytest.raises(OSError, match=r"the disk is full, and .*free some space") as told:
-        runs.write_whole(tmp_path / "model", full)
-    assert told.value.errno == errno.ENOSPC
-    assert is_temporary(told.value)
-    assert not list(tmp_path.iterdir())
-
-
-def test_another_failure_to_save_a_model_stays_what_it_is(tmp_path: Path) -> None:
-    def fail(_folder: Path) -> None:
-        raise SafetensorError("the header is too large")
-
-    with pytest.raises(SafetensorError, match="header"):
-        runs.write_whole(tmp_path / "model", fail)

@@ -1,9 +1,11 @@
 """Between two models: weights by hand, and the choice by a table."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from finetune.interpolation import Trial, choose_factor, interpolate_weights, try_factors
@@ -43,6 +45,23 @@ def test_every_factor_is_scored_once(small_encoder: Path, tuned: Path, tmp_path:
     assert seen[0] == small_encoder
     assert seen[2] == tuned
     assert (seen[1] / WEIGHTS).is_file()
+
+
+def test_a_mixture_that_was_half_written_is_made_anew(
+    small_encoder: Path, tuned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: Any, **_options: Any) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    def score(folder: Path) -> tuple[float, float | None]:
+        return float((folder / WEIGHTS).is_file()), None
+
+    with monkeypatch.context() as patched:
+        patched.setattr("finetune.trainable_encoder.save_file", full)
+        with pytest.raises(OSError, match="the disk is full"):
+            try_factors(small_encoder, tuned, tmp_path / "mixtures", score, factors=(0.5,))
+    trials = try_factors(small_encoder, tuned, tmp_path / "mixtures", score, factors=(0.5,))
+    assert [trial.in_domain for trial in trials] == [1, 1]
 
 
 def _trial(factor: float, in_domain: float, general: float | None) -> Trial:
