@@ -138,7 +138,9 @@ def _contents(settings: Settings, databases: list[Path]) -> Iterator[tuple[Path,
             yield path, f"{BLOBS_FOLDER}/{path.relative_to(settings.blobs_folder)}"
     tuned = settings.models_folder / TUNED
     for manifest in sorted(tuned.glob(f"*/{MODEL_MANIFEST}")):
-        for path in _files(manifest.parent) if manifest.parent.suffix != BEING_WRITTEN else ():
+        if manifest.parent.suffix == BEING_WRITTEN:
+            continue
+        for path in _files(manifest.parent):
             yield path, f"{TUNED_FOLDER}/{path.relative_to(tuned)}"
 
 

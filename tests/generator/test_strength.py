@@ -50,6 +50,14 @@ def test_evidence_below_the_least_strength_is_not_sufficient(evidence: list[Evid
     assert [one.value for one in found] == pytest.approx([0.75] * 3)
 
 
+def test_very_near_evidence_needs_no_least_strength(evidence: list[Evidence]) -> None:
+    asked = "Wie heiss ist es morgen?"  # none of its words are there
+    for cosine, sufficient in ((0.74, False), (0.75, True)):
+        passages = [read_passage(replace(one, score=cosine)) for one in evidence]
+        found = measure_strength(asked, passages, StrengthConfig(minimum=0.52))
+        assert (found.coverage, found.sufficient) == (0, sufficient)
+
+
 def test_a_threshold_outside_its_range_is_refused() -> None:
     with pytest.raises(ValueError, match="thresholds"):
         StrengthConfig(minimum_cosine=2)
