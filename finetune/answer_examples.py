@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -201,12 +201,53 @@ def cited_answer(
     Returns:
         Such as ``"Call it. [2] It is fast. [1]"``; empty where nothing is carried.
     """
+    carried = _carried(
+        question, answer, evidence, subjects=subjects, most_sentences=most_sentences, support=support
+    )
+    return " ".join(f"{text} " + "".join(f"[{one}]" for one in numbers) for text, numbers in carried)
+
+
+def keep_carried(asked: Sequence[AnsweredQuestion], config: AnswerExampleConfig) -> list[AnsweredQuestion]:
+    """Each question with as much of its answer as a generator learns to write of it, without citations.
+
+    Args:
+        asked: Questions with their answers.
+        config: How examples are made.
+
+    Returns:
+        The questions in the order given, without those of whose answer no passage carries a sentence.
+    """
+    kept = []
+    for one in asked:
+        carried = _carried(
+            one.question,
+            one.answer,
+            one.gold[: config.most_gold],
+            subjects=one.subjects,
+            most_sentences=config.most_sentences,
+            support=config.support,
+        )
+        if carried:
+            kept.append(replace(one, answer=" ".join(text for text, _numbers in carried)))
+    return kept
+
+
+def _carried(
+    question: str,
+    answer: str,
+    evidence: Sequence[Evidence],
+    *,
+    subjects: Sequence[str],
+    most_sentences: int,
+    support: SupportConfig,
+) -> list[tuple[str, list[int]]]:
+    """The sentences that `cited_answer` keeps, each with the numbers of what carries it, at least one."""
     passages = [read_passage(passage, subjects=subjects) for passage in evidence]
     attributor = Attributor(
         passages, question=read_vocabulary(question), config=support, max_citations=MOST_CITATIONS
     )
     numbers = {passage.passage_id: number for number, passage in enumerate(evidence, start=1)}
-    written: list[str] = []
+    written: list[tuple[str, list[int]]] = []
     after_gap = False
     for span in split_sentences(answer):
         if len(written) == most_sentences:
@@ -221,9 +262,8 @@ def cited_answer(
         quotes = attributor.attribute(text, span.kind, ()).quotes
         after_gap = not quotes
         if quotes:
-            cited = dict.fromkeys(numbers[passage.passage_id] for passage, _start, _end in quotes)
-            written.append(f"{text} " + "".join(f"[{number}]" for number in sorted(cited)))
-    return " ".join(written)
+            written.append((text, sorted({numbers[passage.passage_id] for passage, _start, _end in quotes})))
+    return written
 
 
 def choose_diverse(questions: Vectors, weights: Sequence[float], count: int) -> list[int]:
@@ -235,8 +275,8 @@ def choose_diverse(questions: Vectors, weights: Sequence[float], count: int) -> 
         count: Most that are wanted.
 
     Returns:
-        Places in ascending order, at least one where there are any. Questions whose cosine to one that
-        was taken is `SAME_QUESTION` or more are never taken.
+        Places in the order taken, at least one where there are any; of a larger count these are the first.
+        Questions whose cosine to one that was taken is `SAME_QUESTION` or more are never taken.
 
     Source: farthest-first traversal, Gonzalez 1985; as core sets for learning, Sener & Savarese, ICLR 2018.
     """
@@ -250,7 +290,7 @@ def choose_diverse(questions: Vectors, weights: Sequence[float], count: int) -> 
             break
         taken.append(farthest)
         nearest = np.maximum(nearest, questions @ questions[farthest])
-    return sorted(taken)
+    return taken
 
 
 def describe_answer_examples(examples: Sequence[AnswerExample]) -> Mapping[str, Any]:

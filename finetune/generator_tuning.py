@@ -1,7 +1,7 @@
 """Tuning a generator's adapter on cited answers, and how likely it finds an answer from one passage."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -104,34 +104,44 @@ def groups_of(chats: Sequence[TokenizedChat], most_tokens: int) -> list[list[int
     return list(group_by_length([len(chat.ids) for chat in chats], most_tokens=most_tokens))
 
 
+def read_alone(generator: TrainableGenerator, question: str, answer: str, passage: Evidence) -> TokenizedChat:
+    """An answer, without citations, as it would be written from one passage, by the prompt of serving.
+
+    Raises:
+        PromptTooLong: It does not fit into the model's window.
+    """
+    return generator.tokenize(build_messages(question, [passage]), answer)
+
+
 @torch.no_grad()
 def answer_likelihoods(
     generator: TrainableGenerator,
-    question: str,
-    answer: str,
-    passages: Sequence[Evidence],
+    chats: Sequence[TokenizedChat],
     *,
     most_tokens: int,
+    report: Callable[[int, int], None],
 ) -> list[float]:
-    """How likely the generator finds an answer from each passage alone.
+    """How likely the generator finds each message that is to be written.
 
     Args:
         generator: The present one.
-        question: What is asked.
-        answer: The answer, without citations.
-        passages: Candidates; each is shown alone, by the prompt of serving.
+        chats: Such as `read_alone` makes; they go through by length, so that little is padding.
         most_tokens: Padded tokens that go through at once.
+        report: Told the tokens done so far and their number in all.
 
     Returns:
-        For each passage, in the order given, the mean log-likelihood of the answer's tokens, at most 0. The
-        mean and not the sum: a long answer's sum underflows, and every passage would seem the same.
+        For each chat the mean log-likelihood of the message's tokens, at most 0. The mean and not the sum: a
+        long answer's sum underflows, and every passage would seem the same.
 
     Source: perplexity distillation, Izacard et al., Atlas, 2208.03299.
     """
-    chats = [generator.tokenize(build_messages(question, [passage]), answer) for passage in passages]
     found = [0.0] * len(chats)
+    done, total = 0, sum(len(chat.ids) for chat in chats)
+    report(done, total)
     for group in groups_of(chats, most_tokens):
         losses = generator.losses([chats[place] for place in group])  # (group,)
         for place, loss in zip(group, losses.tolist(), strict=True):
             found[place] = -loss
+        done += sum(len(chats[place].ids) for place in group)
+        report(done, total)
     return found

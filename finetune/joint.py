@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from finetune.answer_examples import AnsweredQuestion
-from finetune.generator_tuning import answer_likelihoods
+from finetune.generator_tuning import answer_likelihoods, read_alone
 from finetune.retriever_tuning import Teacher
 from finetune.trainable_generator import TrainableGenerator
 from generator.evidence import Evidence
@@ -28,7 +28,7 @@ def teach(
         asked: Questions with their answers.
         candidates: For each, rows of the corpus and their passages; each is scored alone.
         most_tokens: Padded tokens that go through at once.
-        report: Told the questions done so far and their number in all.
+        report: Told the tokens done so far and their number in all.
 
     Returns:
         For each question, from a row to the mean log-likelihood of the answer's tokens given that passage.
@@ -36,16 +36,10 @@ def teach(
     Source: likelihood as a retriever's target, Shi et al., REPLUG, 2301.12652, and Izacard et al., Atlas,
     2208.03299.
     """
-    teachers: list[Teacher] = []
-    for place, (one, passages) in enumerate(zip(asked, candidates, strict=True)):
-        report(place, len(asked))
-        found = answer_likelihoods(
-            generator,
-            one.question,
-            one.answer,
-            [evidence for _row, evidence in passages],
-            most_tokens=most_tokens,
-        )
-        teachers.append({row: score for (row, _evidence), score in zip(passages, found, strict=True)})
-    report(len(asked), len(asked))
-    return teachers
+    chats = [
+        read_alone(generator, one.question, one.answer, evidence)
+        for one, passages in zip(asked, candidates, strict=True)
+        for _row, evidence in passages
+    ]
+    found = iter(answer_likelihoods(generator, chats, most_tokens=most_tokens, report=report))
+    return [{row: next(found) for row, _evidence in passages} for passages in candidates]

@@ -34,9 +34,18 @@ class GatheredAnswers:
 
 
 def gather_answers(
-    database: Database, encoder: Encoder, *, most_train: int, most_dev: int
+    database: Database, encoder: Encoder, *, most_train: int, most_dev: int, turn: int = 0
 ) -> GatheredAnswers:
-    """The approved pairs whose passages are live, at most so many that differ most."""
+    """The approved pairs whose passages are live, at most so many that differ most.
+
+    Args:
+        database: The database.
+        encoder: Tells how far questions lie apart.
+        most_train: Most pairs of ``train``.
+        most_dev: Most pairs of ``dev``.
+        turn: Which ones of ``train``, from 0: after the most different ones those that differ most of what
+            is left, and so on; from the beginning again where there are no more.
+    """
     with database.reading() as session:
         pairs, answers = list(searched_pairs(session)), pair_answers(session)
         names = product_names(session)
@@ -61,20 +70,22 @@ def gather_answers(
                 subjects=name,
             )
         )
-    train = _most_different(asked["train"], encoder, most_train)
+    train = _most_different(asked["train"], encoder, most_train, turn)
     skipped[ALIKE] += len(asked["train"]) - len(train)
     return GatheredAnswers(
         train=train,
-        dev=_most_different(asked["dev"], encoder, most_dev),
+        dev=_most_different(asked["dev"], encoder, most_dev, 0),
         skipped={reason: count for reason, count in skipped.items() if count},
     )
 
 
 def _most_different(
-    asked: Sequence[AnsweredQuestion], encoder: Encoder, count: int
+    asked: Sequence[AnsweredQuestion], encoder: Encoder, count: int, turn: int
 ) -> list[AnsweredQuestion]:
     vectors = encoder.encode_queries([one.question for one in asked])
-    return [asked[place] for place in choose_diverse(vectors, [one.weight for one in asked], count)]
+    order = choose_diverse(vectors, [one.weight for one in asked], (turn + 1) * count)
+    taken = [order[(turn * count + place) % len(order)] for place in range(min(count, len(order)))]
+    return [asked[place] for place in sorted(taken)]
 
 
 def read_evidence(database: Database, ids: Sequence[str]) -> dict[str, Evidence]:

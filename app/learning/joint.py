@@ -9,14 +9,15 @@ from typing import Any
 
 from app.db.training_runs import TrainingRunView
 from app.downloads import Progress
-from app.learning.answers import gather_answers, read_evidence
+from app.learning.answers import GatheredAnswers, gather_answers, read_evidence
 from app.learning.generator import TuneGenerator, open_base, tune_on
 from app.learning.retrieval import Home, SomeHome, open_retrieval
 from app.learning.retriever import TuneRetriever, tune_on_material
 from app.learning.runs import Material, begin, end, open_material, work_folder
 from app.model_folders import open_model
+from app.models import Models
 from app.observability import logger
-from finetune.answer_examples import AnsweredQuestion
+from finetune.answer_examples import AnsweredQuestion, keep_carried
 from finetune.configuration import RetrieverConfig
 from finetune.devices import choose_device
 from finetune.joint import LIKELIHOOD_TEMPERATURE, teach
@@ -118,16 +119,30 @@ class _Round:
         tuned = self._tune_encoder(encoder, generator)
         home, made = self._home(tuned, generator), self.wanted.generator
         with open_retrieval(home, self._say) as retrieval:
-            gathered = gather_answers(
-                home.database, retrieval.encoder, most_train=made.most_examples, most_dev=made.most_dev
-            )
-            optimizer = replace(made.optimizer, seed=self._seed)
-            learnt = tune_on(home, retrieval, gathered, replace(made, optimizer=optimizer), self._say)
+            rate = made.optimizer.learning_rate / (self.number + 1)
+            optimizer = replace(made.optimizer, seed=self._seed, learning_rate=rate)
+            wanted = replace(made, optimizer=optimizer)
+            learnt = tune_on(home, retrieval, self._gather(), wanted, self._say)
         return {"encoder": tuned, "generator": f"run:{learnt.id}"}
 
     @property
     def _seed(self) -> int:
         return self.wanted.generator.optimizer.seed + self.number
+
+    def _gather(self) -> GatheredAnswers:
+        """The pairs whose answers both learn from in this round: other ones than before, if there are more.
+
+        What differs most is told by the encoder of before all rounds, so that every round has the same
+        held-out pairs.
+        """
+        made = self.wanted.generator
+        return gather_answers(
+            self.home.database,
+            Models(self.home.settings).encoder,
+            most_train=made.most_examples,
+            most_dev=made.most_dev,
+            turn=self.number,
+        )
 
     def _tune_encoder(self, encoder: str, generator: str) -> str:
         """What the retriever becomes, or became before this round was killed."""
@@ -154,8 +169,7 @@ class _Round:
         path = self.work / f"likelihoods-{self.number}.json"
         if not path.is_file():
             made = self.wanted.generator
-            encoder = material.retrieval.encoder
-            asked = gather_answers(home.database, encoder, most_train=made.most_examples, most_dev=0).train
+            asked = keep_carried(self._gather().train, made.making)
             base = open_base(home.settings)
             shape = AdapterShape(rank=made.config.rank, scale=made.config.scale, layers=made.config.layers)
             generator = TrainableGenerator(
@@ -182,13 +196,13 @@ class _Round:
         return [kept.get(example.id) or None for example in material.gathered.train]
 
     def _tell_scoring(self, began: float) -> Callable[[int, int], None]:
-        """Progress that says how long scoring takes, once the first question has shown it."""
+        """Progress that says how long scoring takes, once the first candidates have shown it."""
         stage = "Scoring candidates"
 
         def tell(done: int, total: int) -> None:
             nonlocal stage
-            if done == 1:
-                minutes = (time.monotonic() - began) * total / 60
+            if done and stage == "Scoring candidates":
+                minutes = (time.monotonic() - began) * total / done / 60
                 stage = f"Scoring candidates, about {minutes:.0f} minutes"
             self._say(stage, done, total)
 

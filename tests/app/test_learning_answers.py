@@ -12,6 +12,7 @@ from app.cli.documents import ingest_files
 from app.cli.pairs import build_pairs
 from app.db.releases import list_releases
 from app.db.training_runs import list_runs
+from app.learning.answers import gather_answers
 from app.learning.generator import TuneGenerator, tune_generator
 from app.learning.joint import TuneJoint, tune_joint
 from app.learning.retriever import TuneRetriever
@@ -126,6 +127,23 @@ def test_too_few_pairs_and_a_generator_on_a_server_are_refused(services: Service
         tune_generator(services, WANTED, _ignore)
 
 
+def test_each_turn_takes_other_pairs_until_all_had_theirs(services: Services) -> None:
+    def taken(count: int, turn: int) -> set[str]:
+        gathered = gather_answers(
+            services.database, Models(services.settings).encoder, most_train=count, most_dev=0, turn=turn
+        )
+        assert gathered.dev == []
+        return {one.id for one in gathered.train}
+
+    everything = taken(1000, 0)
+    assert taken(1000, 1) == everything
+    count = len(everything) // 2 - 1
+    first, second, third = (taken(count, turn) for turn in range(3))
+    assert len(first) == len(second) == len(third) == count
+    assert not first & second
+    assert everything - first - second <= third, "what is left comes first, then all begins anew"
+
+
 @pytest.mark.slow
 def test_both_learn_in_rounds_killed_or_not(services: Services) -> None:
     wanted = TuneJoint(
@@ -159,4 +177,6 @@ def test_both_learn_in_rounds_killed_or_not(services: Services) -> None:
     assert runs[first["encoder"]].report["teachers"] != runs[second["encoder"]].report["teachers"]
     assert runs[second["encoder"]].base == runs[first["encoder"]].fingerprint
     assert runs[second["generator"]].base == runs[first["generator"]].fingerprint
+    shown = [runs[one["generator"]].report["examples"]["questions"] for one in (first, second)]
+    assert set(shown[0]) != set(shown[1]), "the second round learns from other pairs"
     assert joint.fingerprint == runs[second["generator"]].fingerprint

@@ -1,5 +1,8 @@
 """Examples for a generator, against what the prompt and the support check say of them."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +14,7 @@ from finetune.answer_examples import (
     cited_answer,
     compose_examples,
     describe_answer_examples,
+    keep_carried,
 )
 from finetune.configuration import AnswerExampleConfig
 from finetune.grounding import grounded_score
@@ -162,6 +166,16 @@ def test_the_grounded_score_by_hand() -> None:
     assert {draft: grounded_score(draft, one, support=SupportConfig()) for draft in scores} == scores
 
 
+def test_what_is_kept_of_an_answer_is_the_target_without_its_citations() -> None:
+    config = AnswerExampleConfig(refusals=0.0, distractors=0)
+    examples, _left_out = compose_examples(ASKED, [[] for _ in ASKED], _words, config, seed=1)
+    targets = {one.id: re.sub(r" \[\d\]", "", one.target) for one in examples}
+    assert targets
+    assert {one.id: one.answer for one in keep_carried(ASKED, config)} == targets
+    invented = replace(ASKED[0], answer="Napoleon ate 40 pies.")
+    assert keep_carried([invented], config) == []
+
+
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 1000))
 def test_the_most_different_questions_are_taken(size: int, count: int, seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -170,8 +184,8 @@ def test_the_most_different_questions_are_taken(size: int, count: int, seed: int
     weights = generator.random(size).tolist()
     taken = choose_diverse(vectors, weights, count)
     assert len(taken) == len(set(taken)) <= count
-    assert taken == sorted(taken)
-    assert int(np.argmax(weights)) in taken
+    assert taken[0] == int(np.argmax(weights))
+    assert taken == choose_diverse(vectors, weights, 2 * count)[: len(taken)]
     among = vectors[taken] @ vectors[taken].T - 2 * np.eye(len(taken))
     assert len(taken) == 1 or among.max() < SAME_QUESTION + 1e-6
     left = [place for place in range(size) if place not in taken]

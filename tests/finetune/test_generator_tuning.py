@@ -1,6 +1,7 @@
 """A generator's adapter on the real small model: tokens, losses and likelihoods against loops by hand."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from finetune.answer_examples import AnswerExample
 from finetune.configuration import GeneratorConfig, OptimizerConfig
-from finetune.generator_tuning import GeneratorTask, answer_likelihoods
+from finetune.generator_tuning import GeneratorTask, answer_likelihoods, read_alone
 from finetune.trainable_generator import AdapterShape, TokenizedChat, TrainableGenerator
 from finetune.training import run_training
 from generator.adapter_base import AdapterBase, read_base
@@ -103,25 +104,48 @@ def test_a_prompt_beyond_the_window_is_refused(generator: TrainableGenerator) ->
         generator.tokenize([Message("user", "word " * 10_000)], ANSWER)
 
 
+def _likelihoods(
+    generator: TrainableGenerator, answer: str, passages: Sequence[Evidence], *, most_tokens: int
+) -> list[float]:
+    chats = [read_alone(generator, QUESTION, answer, one) for one in passages]
+    return answer_likelihoods(generator, chats, most_tokens=most_tokens, report=lambda *_counts: None)
+
+
 def test_likelihoods_follow_the_passages_and_one_that_answers_stands_out(
     generator: TrainableGenerator,
 ) -> None:
-    found = answer_likelihoods(generator, QUESTION, ANSWER, EVIDENCE, most_tokens=600)
+    found = _likelihoods(generator, ANSWER, EVIDENCE, most_tokens=600)
     assert found[0] == max(found)
     assert max(found) < 0
     order = [2, 0, 1]
-    permuted = answer_likelihoods(
-        generator, QUESTION, ANSWER, [EVIDENCE[place] for place in order], most_tokens=1
-    )
+    permuted = _likelihoods(generator, ANSWER, [EVIDENCE[place] for place in order], most_tokens=1)
     assert permuted == pytest.approx([found[place] for place in order], rel=rounding())
     target = torch.softmax(torch.tensor(found) / 0.1, dim=0)
     entropy = -float((target * target.log()).sum())
     assert entropy < 0.8 * math.log(len(EVIDENCE))
 
 
+def test_likelihoods_are_those_of_each_alone_and_progress_ends_with_all_tokens(
+    generator: TrainableGenerator,
+) -> None:
+    answers = [ANSWER, "Yes.", " ".join([ANSWER] * 5)]
+    chats = [read_alone(generator, QUESTION, answer, one) for answer in answers for one in EVIDENCE]
+    counts: list[tuple[int, int]] = []
+    found = answer_likelihoods(
+        generator, chats, most_tokens=600, report=lambda done, total: counts.append((done, total))
+    )
+    alone = [-float(generator.losses([chat]).item()) for chat in chats]
+    assert found == pytest.approx(alone, rel=rounding())
+    total = sum(len(chat.ids) for chat in chats)
+    assert counts[0] == (0, total)
+    assert counts[-1] == (total, total)
+    assert sorted(counts) == counts
+    assert len(counts) < 1 + len(chats), "some went through together"
+
+
 def test_a_long_answer_does_not_underflow(generator: TrainableGenerator) -> None:
     answer = "Zarbax " * 3 + " ".join(f"{chr(97 + n)}{n * 7919 % 1000}{chr(122 - n)}q" for n in range(26))
-    found = answer_likelihoods(generator, QUESTION, answer, EVIDENCE, most_tokens=4000)
+    found = _likelihoods(generator, answer, EVIDENCE, most_tokens=4000)
     sums = torch.tensor(found) * generator.tokenize([Message("user", QUESTION)], answer).answer_tokens
     assert sums.exp().tolist() == [0.0, 0.0, 0.0]  # what a sum's exponential would make of them
     target = torch.softmax(torch.tensor(found) / 0.01, dim=0)
