@@ -1,6 +1,6 @@
 """Twenty deliberately worse candidates and five better ones before the gate, each really made and asked.
 
-    FOOTNOTE_HOME=<home with approved pairs> python -m benchmarks.gate [--examples 300]
+    FOOTNOTE_HOME=<home with approved pairs> python -m benchmarks.gate [--examples 300] [--kind stale ...]
 
 The home is copied, so that nothing of it changes. Encoders are tuned on the same pairs of ``train``; the gate
 asks the pairs of ``dev``, which nothing here is chosen on. It takes a hundred of them: of fewer the gate
@@ -47,6 +47,7 @@ from finetune.training import run_training
 from generator.adapter_base import AdapterBase
 
 SEEDS = range(5)
+KINDS = ("better", "noisy", "half", "adapter", "stale")
 ANSWERS, FEWER_ANSWERS = 32, 8
 NOISE = 0.05  # standard deviation of a random adapter's weights
 
@@ -55,13 +56,15 @@ def main() -> None:
     """Print each candidate with the gate's decision, and how many were refused and passed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--examples", type=int, help="most pairs that are tuned on; all if not given")
-    most: int | None = parser.parse_args().examples
+    parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS, help="only candidates of these")
+    given = parser.parse_args()
     configure_logging("error")
     with (
         copied_home(load_settings(), own_models=True, offline=True) as own,
         closing(build_services(own)) as services,
     ):
-        rows = list(_Bench(services=services, settings=own, most_examples=most).run())
+        bench = _Bench(services=services, settings=own, most_examples=given.examples, kinds=given.kind)
+        rows = list(bench.run())
     print(
         json.dumps(
             {
@@ -80,26 +83,35 @@ class _Bench:
     services: Services
     settings: Settings
     most_examples: int | None
+    kinds: Sequence[str]
 
     def run(self) -> Iterator[tuple[bool, bool]]:
         """For each candidate whether it is better, and whether it passed."""
         with open_material(self.services, [], report_nothing) as material:
             for seed in SEEDS:
-                self._tune(material, f"good-{seed}", seed=seed)
-                self._tune(material, f"noisy-{seed}", seed=seed, noisy=True)
-                self._tune(material, f"half-{seed}", seed=0, steps=seed + 1)
-        for seed in SEEDS:
-            yield True, self._ask(f"tuned, seed {seed}", partial(self._encoder, f"run:good-{seed}"))
-        best = self._encoder("run:good-0")
+                if seed == 0 or "better" in self.kinds:
+                    self._tune(material, f"good-{seed}", seed=seed)
+                if "noisy" in self.kinds:
+                    self._tune(material, f"noisy-{seed}", seed=seed, noisy=True)
+                if "half" in self.kinds:
+                    self._tune(material, f"half-{seed}", seed=0, steps=seed + 1)
+        if "better" in self.kinds:
+            for seed in SEEDS:
+                yield True, self._ask(f"tuned, seed {seed}", partial(self._encoder, f"run:good-{seed}"))
+        if set(self.kinds) - {"better"}:
+            yield from self._worse(self._encoder("run:good-0"))
+
+    def _worse(self, best: Settings) -> Iterator[tuple[bool, bool]]:
+        """All that is asked beside the best encoder, once that is live."""
         live = create_release(self.services, best, note="live", progress=report_nothing)
         promote(self.services, live.id, detail={"reason": "live"}, forced=True, progress=report_nothing)
         self.services.serving.follow()
-        for kind in ("noisy", "half"):
+        for kind in sorted({"noisy", "half"} & set(self.kinds)):
             for seed in SEEDS:
                 yield False, self._ask(f"{kind}, {seed}", partial(self._encoder, f"run:{kind}-{seed}"))
-        for name, make in self._adapters():
+        for name, make in self._adapters() if "adapter" in self.kinds else ():
             yield False, self._ask(f"adapter, {name}", partial(_with_generator, best, make))
-        for number in SEEDS:
+        for number in SEEDS if "stale" in self.kinds else ():
             candidate = create_release(self.services, best, note="stale", progress=report_nothing)
             self._add_document(number)
             yield False, self._gate(f"stale index, {number}", candidate.id, answers=FEWER_ANSWERS)
