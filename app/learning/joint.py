@@ -69,14 +69,11 @@ def tune_joint(home: Home, wanted: TuneJoint, progress: Progress) -> TrainingRun
         "generator": home.settings.generator,
         "base": encoder.fingerprint,
         "generator_base": generator.fingerprint,
-        "rounds": wanted.rounds,
-        "candidates": wanted.candidates,
-        "retriever_config": asdict(wanted.retriever.config),
-        "generator_config": asdict(wanted.generator.config),
-        "examples": len(wanted.retriever.lines),
-        "seed": wanted.generator.optimizer.seed,
+        "wanted": asdict(replace(wanted, retriever=replace(wanted.retriever, lines=()))),
+        "lines": len(wanted.retriever.lines),
     }
-    described |= {"key": run_key(described)}
+    lines = [asdict(one) for one in wanted.retriever.lines]
+    described |= {"key": run_key(described | {"lines": lines})}
     run_id = begin(home, "joint", encoder.fingerprint, described)
     with work_folder(home, run_id) as work:
         first = {"encoder": home.settings.encoder, "generator": home.settings.generator}

@@ -27,7 +27,7 @@ from finetune.configuration import (
     OptimizerConfig,
     RetrieverConfig,
 )
-from finetune.examples import TooFewExamples
+from finetune.examples import ExampleLine, TooFewExamples
 from generator.adapters import ADAPTER
 from generator.models import Message
 
@@ -142,6 +142,24 @@ def test_each_turn_takes_other_pairs_until_all_had_theirs(services: Services) ->
     assert len(first) == len(second) == len(third) == count
     assert not first & second
     assert everything - first - second <= third, "what is left comes first, then all begins anew"
+
+
+def test_only_the_very_same_call_goes_on_with_a_killed_joint_run(services: Services) -> None:
+    def kill(_what: str, _done: int, _total: int) -> None:
+        raise Killed
+
+    line = ExampleLine(number=1, question="How big?", uri="x.md", quote=None, relevance=1.0, product=None)
+    calls = [
+        TuneJoint(generator=WANTED),
+        TuneJoint(generator=replace(WANTED, most_examples=22)),
+        TuneJoint(generator=WANTED, retriever=TuneRetriever(lines=[line])),
+        TuneJoint(generator=WANTED, retriever=TuneRetriever(lines=[replace(line, relevance=0.5)])),
+    ]
+    for wanted in (*calls, *calls):
+        with pytest.raises(Killed):
+            tune_joint(services, wanted, kill)
+    with services.database.reading() as session:
+        assert [one.kind for one in list_runs(session)] == ["joint"] * len(calls)
 
 
 @pytest.mark.slow
