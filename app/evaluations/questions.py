@@ -69,7 +69,9 @@ def suite_questions(database: Database, suite: Suite) -> Asked:
 
 
 def pair_questions(database: Database, settings: Settings, split: Literal["dev", "test"]) -> Asked:
-    """The approved pairs of a split, as questions.
+    """The approved pairs of a split, as questions, in an order that depends on their words alone.
+
+    So the same seed draws the same of them in every home that has the same pairs.
 
     Raises:
         SuiteInvalid: If there is none to ask.
@@ -90,7 +92,7 @@ def pair_questions(database: Database, settings: Settings, split: Literal["dev",
         name=f"pairs {split}",
         sha256=questions_sha256(questions),
         split=split,
-        questions=tuple(questions),
+        questions=tuple(sorted(questions, key=lambda one: (one.question, one.answers))),
         unanswerable=(),
         left_out=len(pairs) - len(questions),
         gold_passages=passages,

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 from app.db.evaluation_runs import EvaluationNotFound, add_evaluation
 from app.db.tables import Document, Embedding, Product, QAPair
 from app.db.training_runs import begin_run, end_run
+from app.evaluations.questions import pair_questions
 from app.main import create_app
 from app.model_folders import tuned_folder, write_manifest
 from app.models import Models
@@ -140,6 +141,13 @@ def test_runs_are_listed_shown_compared_and_exported(
     shown = run("evaluate", "show", second["id"], "--worst", "20")
     assert "passage mrr@10" in shown
     assert f"run:{tuned} ({second['id']}) minus {ENCODER}" in " ".join(shown.split())
+
+
+def test_pairs_are_asked_in_an_order_of_their_words(pairs: list[str], services: Services) -> None:
+    asked = pair_questions(services.database, services.settings, "dev")
+    assert sorted(one.id for one in asked.questions) == pairs
+    words = [one.question for one in asked.questions]
+    assert words == sorted(words), "and not of their ids, which every home draws anew"
 
 
 def test_what_can_not_be_done_is_told(run: Run, pairs: list[str], services: Services) -> None:
