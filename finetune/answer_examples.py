@@ -16,7 +16,6 @@ from generator.passages import read_passage, read_vocabulary
 from generator.phrasing import clean_statement, is_refusal, leans_back
 from generator.prompt import REFUSAL, build_messages, fit_evidence
 from generator.sentences import SpanKind, split_sentences
-from generator.support import SupportConfig
 from retriever.arrays import Vectors
 
 MOST_CITATIONS = 2
@@ -118,14 +117,7 @@ def _answer(
     distractors = [passage for passage in found if passage.passage_id not in known]
     shown = [*one.gold[: config.most_gold], *distractors[: int(generator.integers(config.distractors + 1))]]
     evidence = _shuffled(fit_evidence(shown, count_tokens, budget=config.evidence_tokens), generator)
-    target = cited_answer(
-        one.question,
-        one.answer,
-        evidence,
-        subjects=one.subjects,
-        most_sentences=config.most_sentences,
-        support=config.support,
-    )
+    target = cited_answer(one, evidence, config)
     return _example(one, evidence, target, refuses=False) if target else None
 
 
@@ -141,15 +133,7 @@ def _refusal(
     wrong = [
         passage
         for passage in found
-        if passage.passage_id not in known
-        and not cited_answer(
-            one.question,
-            one.answer,
-            [passage],
-            subjects=one.subjects,
-            most_sentences=config.most_sentences,
-            support=config.support,
-        )
+        if passage.passage_id not in known and not cited_answer(one, [passage], config)
     ]
     if not wrong:
         return None
@@ -177,34 +161,23 @@ def _shuffled(evidence: Sequence[Evidence], generator: np.random.Generator) -> l
     return [evidence[place] for place in generator.permutation(len(evidence))]
 
 
-def cited_answer(
-    question: str,
-    answer: str,
-    evidence: Sequence[Evidence],
-    *,
-    subjects: Sequence[str],
-    most_sentences: int,
-    support: SupportConfig,
-) -> str:
+def cited_answer(one: AnsweredQuestion, evidence: Sequence[Evidence], config: AnswerExampleConfig) -> str:
     """The first sentences of an answer that evidence carries, each with the numbers of what carries it.
 
     Code, headings and lead-ins to code are left out, and so is what leans back on a sentence that was.
 
     Args:
-        question: What is answered.
-        answer: Any text.
+        one: The question and its answer.
         evidence: The passages in the order of their numbers, which count from 1.
-        subjects: See `generator.answering.stream_answer`.
-        most_sentences: At most so many.
-        support: When a sentence is carried.
+        config: How many sentences at most, and when one is carried.
 
     Returns:
         Such as ``"Call it. [2] It is fast. [1]"``; empty where nothing is carried.
     """
-    carried = _carried(
-        question, answer, evidence, subjects=subjects, most_sentences=most_sentences, support=support
+    return " ".join(
+        f"{text} " + "".join(f"[{number}]" for number in numbers)
+        for text, numbers in _carried(one, evidence, config)
     )
-    return " ".join(f"{text} " + "".join(f"[{one}]" for one in numbers) for text, numbers in carried)
 
 
 def keep_carried(asked: Sequence[AnsweredQuestion], config: AnswerExampleConfig) -> list[AnsweredQuestion]:
@@ -219,43 +192,33 @@ def keep_carried(asked: Sequence[AnsweredQuestion], config: AnswerExampleConfig)
     """
     kept = []
     for one in asked:
-        carried = _carried(
-            one.question,
-            one.answer,
-            one.gold[: config.most_gold],
-            subjects=one.subjects,
-            most_sentences=config.most_sentences,
-            support=config.support,
-        )
+        carried = _carried(one, one.gold[: config.most_gold], config)
         if carried:
             kept.append(replace(one, answer=" ".join(text for text, _numbers in carried)))
     return kept
 
 
 def _carried(
-    question: str,
-    answer: str,
-    evidence: Sequence[Evidence],
-    *,
-    subjects: Sequence[str],
-    most_sentences: int,
-    support: SupportConfig,
+    one: AnsweredQuestion, evidence: Sequence[Evidence], config: AnswerExampleConfig
 ) -> list[tuple[str, list[int]]]:
     """The sentences that `cited_answer` keeps, each with the numbers of what carries it, at least one."""
-    passages = [read_passage(passage, subjects=subjects) for passage in evidence]
+    passages = [read_passage(passage, subjects=one.subjects) for passage in evidence]
     attributor = Attributor(
-        passages, question=read_vocabulary(question), config=support, max_citations=MOST_CITATIONS
+        passages,
+        question=read_vocabulary(one.question),
+        config=config.support,
+        max_citations=MOST_CITATIONS,
     )
     numbers = {passage.passage_id: number for number, passage in enumerate(evidence, start=1)}
     written: list[tuple[str, list[int]]] = []
     after_gap = False
-    for span in split_sentences(answer):
-        if len(written) == most_sentences:
+    for span in split_sentences(one.answer):
+        if len(written) == config.most_sentences:
             break
         if span.kind in (SpanKind.CODE, SpanKind.HEADING):
             after_gap = True
             continue
-        text = clean_statement(" ".join(answer[span.start : span.end].split()))
+        text = clean_statement(" ".join(one.answer[span.start : span.end].split()))
         if not text or text.endswith(":") or is_refusal(text) or (after_gap and leans_back(text)):
             after_gap = True
             continue

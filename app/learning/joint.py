@@ -36,7 +36,8 @@ class TuneJoint:
         rounds: How often both learn, one after the other.
         candidates: Passages per question that the generator scores, the right ones among them.
         retriever: What the retriever does in each round.
-        generator: What the generator does in each round.
+        generator: What the generator does in each round. The learning rate is that of the first;
+            the second has half of it, the third a third.
     """
 
     rounds: int = 2
@@ -52,10 +53,11 @@ class TuneJoint:
 def tune_joint(home: Home, wanted: TuneJoint, progress: Progress) -> TrainingRunView:
     """Tune retriever and generator in alternating rounds; the run, whose report names the models of each.
 
-    In each round the present retriever finds candidates for every question that has an answer; the present
-    generator says how likely each of them, alone, makes the answer; the retriever learns from that beside
-    its own examples; the corpus is encoded again; and the generator learns on what the new retriever finds.
-    Each of these is a training run of its own, so that the same call again goes on where it was killed.
+    In each round some pairs are taken, other ones than before if there are more. The present retriever finds
+    candidates for their questions; the present generator says how likely each of them, alone, makes the
+    answer; the retriever learns from that beside its own examples; the corpus is encoded again; and the
+    generator learns on what the new retriever finds. Each of these is a training run of its own, so that the
+    same call again goes on where it was killed.
     Nothing goes live.
 
     Raises:
@@ -113,13 +115,14 @@ class _Round:
 
     def run(self, *, encoder: str, generator: str) -> dict[str, str]:
         """Let both learn, from these models on; what came out."""
-        tuned = self._tune_encoder(encoder, generator)
+        gathered = self._gather()
+        tuned = self._tune_encoder(encoder, generator, gathered.train)
         home, made = self._home(tuned, generator), self.wanted.generator
         with open_retrieval(home, self._say) as retrieval:
             rate = made.optimizer.learning_rate / (self.number + 1)
             optimizer = replace(made.optimizer, seed=self._seed, learning_rate=rate)
             wanted = replace(made, optimizer=optimizer)
-            learnt = tune_on(home, retrieval, self._gather(), wanted, self._say)
+            learnt = tune_on(home, retrieval, gathered, wanted, self._say)
         return {"encoder": tuned, "generator": f"run:{learnt.id}"}
 
     @property
@@ -141,14 +144,14 @@ class _Round:
             turn=self.number,
         )
 
-    def _tune_encoder(self, encoder: str, generator: str) -> str:
+    def _tune_encoder(self, encoder: str, generator: str, asked: Sequence[AnsweredQuestion]) -> str:
         """What the retriever becomes, or became before this round was killed."""
         path = self.work / f"encoder-{self.number}.json"
         if not path.is_file():
             home, made = self._home(encoder, generator), self.wanted.retriever
             with open_material(home, made.lines, self._say) as material:
                 wanted = replace(made, optimizer=replace(made.optimizer, seed=self._seed))
-                teachers = self._teachers(home, material)
+                teachers = self._teachers(home, material, asked)
                 tuned = tune_on_material(home, material, wanted, self._say, teachers=teachers)
             _write_json(path, f"run:{tuned.id}")
         reference: str = json.loads(path.read_text())
@@ -161,12 +164,14 @@ class _Round:
     def _say(self, stage: str, done: int, total: int) -> None:
         self.progress(f"Round {self.number + 1}: {stage}", done, total)
 
-    def _teachers(self, home: Home, material: Material) -> list[Teacher | None]:
+    def _teachers(
+        self, home: Home, material: Material, answered: Sequence[AnsweredQuestion]
+    ) -> list[Teacher | None]:
         """Per example what the generator makes of its candidates; None where there is no answer."""
         path = self.work / f"likelihoods-{self.number}.json"
         if not path.is_file():
             made = self.wanted.generator
-            asked = keep_carried(self._gather().train, made.making)
+            asked = keep_carried(answered, made.making)
             base = open_base(home.settings)
             shape = AdapterShape(rank=made.config.rank, scale=made.config.scale, layers=made.config.layers)
             generator = TrainableGenerator(

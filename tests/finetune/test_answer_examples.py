@@ -50,14 +50,9 @@ def _words(text: str) -> int:
 
 
 def _cited(answer: str, names: tuple[str, ...]) -> str:
-    return cited_answer(
-        "What do they do?",
-        answer,
-        [_evidence(name) for name in names],
-        subjects=(),
-        most_sentences=3,
-        support=SupportConfig(),
-    )
+    evidence = tuple(_evidence(name) for name in names)
+    asked = AnsweredQuestion(id="", question="What do they do?", answer=answer, gold=evidence, weight=1.0)
+    return cited_answer(asked, evidence, AnswerExampleConfig(most_sentences=3))
 
 
 def test_each_sentence_cites_the_passage_that_holds_it() -> None:
