@@ -36,7 +36,7 @@ class GatheredAnswers:
 def gather_answers(
     database: Database, encoder: Encoder, *, most_train: int, most_dev: int, turn: int = 0
 ) -> GatheredAnswers:
-    """The approved pairs whose passages are live, at most so many that differ most.
+    """The approved pairs whose passages are live, at most so many that differ most, in the order of words.
 
     Args:
         database: The database.
@@ -47,7 +47,8 @@ def gather_answers(
             is left, and so on; from the beginning again where there are no more.
     """
     with database.reading() as session:
-        pairs, answers = list(searched_pairs(session)), pair_answers(session)
+        pairs = sorted(searched_pairs(session), key=lambda pair: pair.question)
+        answers = pair_answers(session)
         names = product_names(session)
     evidence = read_evidence(database, [one for pair in pairs for one in pair.passage_ids])
     skipped: Counter[str] = Counter()

@@ -46,7 +46,8 @@ def gather_examples(
 ) -> Gathered:
     """All examples that this home has, from pairs and from clicks, and those of a file.
 
-    What asks the same as a pair of the splits ``dev`` and ``test`` is left out, wherever it comes from.
+    What asks the same as a pair of the splits ``dev`` and ``test`` is left out, wherever it comes from. Pairs
+    come by their words, so that the same seed makes the same steps of them in every home that has them.
 
     Args:
         database: The database.
@@ -55,7 +56,7 @@ def gather_examples(
         lines: Of a file.
     """
     with database.reading() as session:
-        pairs = list(searched_pairs(session))
+        pairs = sorted(searched_pairs(session), key=lambda pair: pair.question)
         products = {product_id: name for name, product_id in list_products(session).items()}
         log = read_clicks(session)
     held_out = {_normal(pair.question) for pair in pairs if pair.split != "train"}

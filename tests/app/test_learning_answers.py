@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from app.learning.answers import gather_answers
 from app.learning.generator import TuneGenerator, tune_generator
 from app.learning.joint import TuneJoint, tune_joint
 from app.learning.retriever import TuneRetriever
+from app.learning.runs import open_material
 from app.model_folders import open_model, tuned_folder
 from app.models import Models
 from app.releases import create_release
@@ -142,6 +144,29 @@ def test_each_turn_takes_other_pairs_until_all_had_theirs(services: Services) ->
     assert len(first) == len(second) == len(third) == count
     assert not first & second
     assert everything - first - second <= third, "what is left comes first, then all begins anew"
+
+
+def test_another_home_learns_the_same_pairs_in_the_same_order(services: Services, tmp_path: Path) -> None:
+    """Although its documents came in another order, with ids of their own."""
+    settings = services.settings.model_copy(update={"home": tmp_path / "other", "database_url": None})
+    with closing(build_services(settings, Models(settings))) as other:
+        for file in sorted((tmp_path / "docs").iterdir(), reverse=True):
+            ingest_files(other, [file], progress=_ignore)
+        build_pairs(other, write=0, progress=_ignore)
+        homes = [services, other]
+        of_generator = [
+            gather_answers(home.database, Models(settings).encoder, most_train=24, most_dev=8, turn=turn)
+            for turn in (0, 1)
+            for home in homes
+        ]
+        of_retriever = []
+        for home in homes:
+            with open_material(home, [], _ignore) as material:
+                of_retriever.append(material.gathered)
+    for one, same in (of_generator[:2], of_generator[2:], of_retriever):
+        assert [pair.question for pair in one.train] == [pair.question for pair in same.train]
+        assert [pair.question for pair in one.dev] == [pair.question for pair in same.dev]
+        assert not {pair.id for pair in one.train} & {pair.id for pair in same.train}
 
 
 def test_only_the_very_same_call_goes_on_with_a_killed_joint_run(services: Services) -> None:
