@@ -24,7 +24,8 @@ class GateConfig:
     Attributes:
         main: The measure that must rise.
         margin: Least rise of its mean: the lower end of the 95 % paired interval must lie above it.
-        falls: Guards: measure to the largest fall of its mean that is allowed, at least 0.
+        falls: Guards: measure to the largest fall of its mean that is allowed, at least 0. A larger one
+            refuses where it is sure: where the upper end of its 95 % paired interval lies below 0.
         rises: Costs: measure to the largest rise that is allowed, as a share: 0.5 lets it take half as
             much again.
         least_questions: Fewer with a value of the main measure decide nothing.
@@ -63,6 +64,7 @@ class Check:
         allowed: Margin, largest fall or largest rise.
         passed: Whether it does not stand in the way.
         reason: Why, for people.
+        doubtful: Whether a guard fell by more than is allowed, and chance alone may have done it.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Check:
     allowed: float
     passed: bool
     reason: str
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,10 +130,11 @@ def names_overlap(learnt: Sequence[str]) -> str | None:
 def decide(candidate: Measured, live: Measured, config: GateConfig) -> GateDecision:
     """Compare a candidate with what is live.
 
-    The main measure must rise for sure: the lower end of its paired interval lies above the margin. A
-    guard is judged by its mean: its allowed fall is what one is ready to lose, and with as many questions
-    as the main measure needs, the lower end of a guard's interval lies below that even where nothing
-    changed. So a guard stops a fall that is seen, and does not prove that there is none.
+    The main measure must rise for sure: the lower end of its paired interval lies above the margin. A guard
+    must not fall for sure: a mean that fell by more than is allowed refuses where the whole interval lies
+    below 0, and is called doubtful where it does not. By the mean alone a candidate that changes nothing is
+    refused for one guard in three, since answers to some sixty questions move by more than any fall that one
+    is ready to lose; and no such number proves that nothing fell. Of fewer than 10 values the mean decides.
 
     Args:
         candidate: Values of the candidate; costs above 0.
@@ -202,6 +206,10 @@ def _check_guard(name: str, values: _Paired, config: GateConfig) -> Check:
     differences, allowed = values.candidate - values.live, config.falls[name]
     difference, interval = float(differences.mean()), _interval(differences)
     measured = f"{name} changed by {_signed(difference)}{_between(interval)}"
+    within = difference >= -allowed
+    chance = interval is not None and interval[1] >= 0
+    doubtful = chance and not within
+    doubt = f"; {len(differences)} questions can't tell this from chance, more may" if doubtful else ""
     return _as_check(
         name,
         "guard",
@@ -209,8 +217,9 @@ def _check_guard(name: str, values: _Paired, config: GateConfig) -> Check:
         difference=difference,
         interval=interval,
         allowed=allowed,
-        passed=difference >= -allowed,
-        reason=f"{measured}, a fall of {allowed:g} is allowed",
+        passed=within or chance,
+        reason=f"{measured}, a fall of {allowed:g} is allowed{doubt}",
+        doubtful=doubtful,
     )
 
 
@@ -244,6 +253,7 @@ def _as_check(
     allowed: float,
     passed: bool,
     reason: str,
+    doubtful: bool = False,
 ) -> Check:
     return Check(
         name=name,
@@ -255,6 +265,7 @@ def _as_check(
         allowed=allowed,
         passed=passed,
         reason=reason,
+        doubtful=doubtful,
     )
 
 

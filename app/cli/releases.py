@@ -165,7 +165,7 @@ def _print_decision(decision: GateDecision) -> None:
             check.kind,
             f"{check.live:.3f}",
             f"{check.candidate:.3f}",
-            "yes" if check.passed else "NO",
+            ("doubtful" if check.doubtful else "yes") if check.passed else "NO",
         )
         for check in decision.checks
     ]
@@ -173,6 +173,9 @@ def _print_decision(decision: GateDecision) -> None:
         print_table(f"{decision.questions} questions", ("measure", "as", "live", "candidate", "passed"), rows)
     for reason in decision.reasons:
         out.print(f"Refused: {reason}.", highlight=False, markup=False, soft_wrap=True)
+    for check in decision.checks:
+        if check.doubtful:
+            out.print(f"In doubt: {check.reason}.", highlight=False, markup=False, soft_wrap=True)
     if decision.passed:
         out.print("The gate lets it pass.")
 

@@ -77,6 +77,48 @@ def test_a_rise_that_chance_can_explain_is_refused() -> None:
     assert (low, high) == pytest.approx((0.116, 0.384), abs=0.02)
 
 
+def test_a_fall_that_chance_can_explain_is_doubtful_and_a_sure_one_refuses() -> None:
+    # The tables above turned round: of forty, ten worse can't be chance; two worse and one better are
+    # a mean of -1/40, more than the allowed 1/50, and one resample in three has no fall at all.
+    config = GateConfig(main="right", falls={"carried": 0.02})
+    main, live = {"right": spread([1.0] * 40)}, {"right": spread([0.0] * 40), "carried": spread([0.5] * 40)}
+    ten = main | {"carried": spread([-0.5] * 10 + [0.5] * 30)}
+    few = main | {"carried": spread([-0.5] * 2 + [1.5] + [0.5] * 37)}
+    within = main | {"carried": spread([-0.3] + [0.5] * 39)}  # a mean of -0.02
+    sure, chance, allowed = (decide(one, live, config) for one in (ten, few, within))
+    guards = [one.checks[1] for one in (sure, chance, allowed)]
+    assert [guard.difference for guard in guards] == pytest.approx([-10 / 40, -1 / 40, -0.8 / 40])
+    assert [one.passed for one in (sure, chance, allowed)] == [False, True, True]
+    assert [guard.doubtful for guard in guards] == [False, True, False]
+    assert sure.reasons == (guards[0].reason,)
+    assert "40 questions can't tell this from chance" in guards[1].reason
+    assert "chance" not in guards[0].reason + guards[2].reason
+
+
+def test_of_a_handful_of_values_the_mean_decides_a_guard() -> None:
+    config = GateConfig(main="right", falls={"carried": 0.02})
+    few = {"carried": spread([1.0, 0.0, *[1.0] * 7])}
+    guard = decide(measured(1) | few, LIVE | {"carried": spread([1.0] * 9)}, config).checks[1]
+    assert (guard.interval, guard.passed, guard.doubtful) == (None, False, False)
+
+
+@pytest.mark.parametrize(("fall", "most_refused", "least_refused"), [(0.0, 8, 0), (0.3, 100, 92)])
+def test_guards_that_only_chance_moved_seldom_refuse(
+    fall: float, most_refused: int, least_refused: int
+) -> None:
+    """A hundred candidates, 60 questions each: the interval leaves 2.5 % on either side."""
+    config, rng = GateConfig(main="right", falls={"carried": 0.02}), np.random.default_rng(1)
+    refused = 0
+    for _ in range(100):
+        values = (rng.random((2, 60)) < [[0.7 - fall], [0.7]]).astype(float)
+        both = [
+            {"right": spread([value] * 60), "carried": spread(list(row))}
+            for value, row in zip((1.0, 0.0), values, strict=True)
+        ]
+        refused += not decide(*both, config).passed
+    assert least_refused <= refused <= most_refused
+
+
 def test_one_question_that_was_held_up_does_not_decide_a_cost() -> None:
     slow = spread([10.0] * 29 + [5000.0])
     check = decide(measured(1.0) | {"ms": slow}, LIVE, CONFIG).checks[2]
