@@ -137,7 +137,7 @@ def _ask_gate(run: Run, release_id: str, gate: GateOptions) -> dict[str, Any]:
         pair_questions(services.database, services.settings, gate["pairs"]),
         main=gate["main"],
         margin=gate["margin"],
-        most_answers=gate["answers"],
+        answers=gate["answers"],
         seed=DRAWN_BY,
         progress=_brief(run),
         say=lambda text: logger().info("gate", said=text),

@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from app.releases import checked_lineup
 from app.searching import LiveIndex, find_passages
 from app.wiring import Services
 from finetune.answer_drafts import Condition
-from finetune.gate import GateConfig, GateDecision, Measured, decide, names_overlap, refuse, too_few
+from finetune.gate import GateConfig, GateDecision, decide, names_overlap, refuse, too_few
 from finetune.overlap import overlap
 from generator.adapter_base import read_base
 
@@ -36,6 +36,7 @@ DEPTH = 10  # documents
 SEARCHED = 50  # passages: enough for ten documents
 FALLS = {"hit@10": 0.02, "token recall": 0.02, "supported": 0.02, "refusal right": 0.02}
 RISES = {SEARCH_TIME: 0.5, MODEL_SIZE: 0.5}
+DOUBLINGS = 2  # of the answers, while a guard is in doubt
 
 
 def gate_release(
@@ -46,7 +47,7 @@ def gate_release(
     *,
     main: str | None,
     margin: float,
-    most_answers: int,
+    answers: int,
     seed: int,
     progress: Progress,
     say: Say,
@@ -54,7 +55,8 @@ def gate_release(
     """Measure a candidate beside what is live in one run, decide, and keep the decision with the candidate.
 
     Both search indexes of their own without the pairs that are asked. Every question is searched with one and
-    then the other, so that a busy machine slows both; answers are written to some of them.
+    then the other, so that a busy machine slows both; answers are written to some of them. While nothing but
+    doubt about a guard stands in the way, twice as many are answered, and twice as many again.
 
     Args:
         services: Of this home.
@@ -64,7 +66,7 @@ def gate_release(
         main: The measure that must rise; None for ``citation recall`` where the generator is another, else
             ``mrr@10``.
         margin: By how much at least.
-        most_answers: Questions that are answered, drawn by the seed.
+        answers: Questions that are answered at first, drawn by the seed.
         seed: Of that draw.
         progress: Told how far it is.
         say: Told how many answers will be written, and how long that takes.
@@ -84,20 +86,16 @@ def gate_release(
     if reasons:
         decision = refuse(len(asked.questions), reasons)
     else:
-        drawn = draw_questions(asked, most_answers, seed=seed)
         with closing(DraftStore(services.settings.home / "evaluations", _now)) as drafts:
-            measured = _Trial(
+            decision = _Trial(
                 drafts=drafts,
                 database=corpus.database,
                 lineups=[candidate, live],
                 asked=asked,
-                drawn=drawn,
+                config=config,
                 progress=progress,
                 say=say,
-            ).measure()
-        kept = {name: allowed for name, allowed in falls.items() if name in measured[1]}
-        config = GateConfig(main=chosen, margin=margin, falls=kept, rises=RISES)
-        decision = decide(measured[0], measured[1], config)
+            ).decide(answers, seed=seed)
     with services.database.writing() as session:
         kept_decision = asdict(decision) | {"asked": asked.name, "sha256": asked.sha256, "live": live.release}
         record_gate(session, release_id, kept_decision, now=_now())
@@ -137,31 +135,39 @@ class _Trial:
     database: Database
     lineups: Sequence[Lineup]
     asked: Asked
-    drawn: Asked
+    config: GateConfig
     progress: Progress
     say: Say
 
-    def measure(self) -> list[Measured]:
-        """What each lineup is worth, measure by measure and question by question."""
+    def decide(self, answers: int, *, seed: int) -> GateDecision:
+        """Search all questions with each lineup, answer some, and decide; of doubts see `gate_release`."""
         with ExitStack() as stack:
             retrievers = [
                 stack.enter_context(_open_retriever(self.database, lineup, self.asked.split, self.progress))
                 for lineup in self.lineups
             ]
             searched = self._search(retrievers)
-            return [
-                self._answer(lineup, retriever)
-                | values
-                | {MODEL_SIZE: dict.fromkeys(values["hit@10"], _megabytes(lineup))}
-                for lineup, retriever, values in zip(self.lineups, retrievers, searched, strict=True)
-            ]
+            for count in (answers * 2**doubled for doubled in range(DOUBLINGS + 1)):
+                drawn = draw_questions(self.asked, count, seed=seed)
+                candidate, live = (
+                    self._answer(drawn, lineup, retriever)
+                    | values
+                    | {MODEL_SIZE: dict.fromkeys(values["hit@10"], _megabytes(lineup))}
+                    for lineup, retriever, values in zip(self.lineups, retrievers, searched, strict=True)
+                )
+                falls = {name: allowed for name, allowed in self.config.falls.items() if name in live}
+                decision = decide(candidate, live, replace(self.config, falls=falls))
+                doubtful = decision.passed and any(check.doubtful for check in decision.checks)
+                if not doubtful or drawn is self.asked:
+                    break
+            return decision
 
-    def _answer(self, lineup: Lineup, retriever: Retriever) -> dict[str, dict[str, float]]:
+    def _answer(self, drawn: Asked, lineup: Lineup, retriever: Retriever) -> dict[str, dict[str, float]]:
         return answer_values(
             self.database,
             retriever,
             lineup.models.generator,
-            self.drawn,
+            drawn,
             Condition.RETRIEVED,
             config=lineup.thresholds.answer,
             most=lineup.thresholds.evidence_passages,

@@ -136,7 +136,7 @@ class _Bench:
             pair_questions(services.database, services.settings, "dev"),
             main=None,
             margin=0.0,
-            most_answers=ANSWERS.get(kind, FEWER_ANSWERS),
+            answers=ANSWERS.get(kind, FEWER_ANSWERS),
             seed=DRAWN_BY,
             progress=report_nothing,
             say=lambda _text: None,

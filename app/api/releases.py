@@ -86,7 +86,12 @@ class PromotionRequest(BaseModel):
         description="What must rise: citation recall where the generator is another, else mrr@10.",
     )
     margin: float = Field(default=0.0, ge=0, le=1, description="By how much, at the interval's lower end.")
-    answers: int = Field(default=60, ge=1, le=10_000, description="Questions that are answered.")
+    answers: int = Field(
+        default=60,
+        ge=1,
+        le=10_000,
+        description="Questions that are answered; up to four times as many while a guard is in doubt.",
+    )
     force: bool = False
     reason: Reason = None
 

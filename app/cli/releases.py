@@ -81,7 +81,12 @@ Main = Annotated[
     typer.Option(help="What must rise: citation recall where the generator is another, else mrr@10."),
 ]
 Margin = Annotated[float, typer.Option(min=0, max=1, help="By how much, at the lower end of its interval.")]
-Answers = Annotated[int, typer.Option(min=1, help="Questions that are answered, drawn from all.")]
+Answers = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Questions that are answered; up to four times as many while a guard is in doubt."
+    ),
+]
 
 
 @release.command("gate")
@@ -151,7 +156,7 @@ def _decide(
                 asked,
                 main=main,
                 margin=margin,
-                most_answers=answers,
+                answers=answers,
                 seed=DRAWN_BY,
                 progress=progress,
                 say=lambda text: err.print(text, highlight=False, markup=False, soft_wrap=True),

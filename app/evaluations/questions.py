@@ -104,7 +104,8 @@ def pair_questions(database: Database, settings: Settings, split: Literal["dev",
 def draw_questions(asked: Asked, limit: int, *, seed: int) -> Asked:
     """Some of the questions, drawn by the seed from all, in their order; all where there are not more.
 
-    What was drawn from the same questions in the same way has the same checksum, and no other.
+    A larger draw holds all of a smaller one. What was drawn from the same questions in the same way has the
+    same checksum, and no other.
 
     Args:
         asked: The questions.
@@ -114,8 +115,7 @@ def draw_questions(asked: Asked, limit: int, *, seed: int) -> Asked:
     every = [one.id for one in (*asked.questions, *asked.unanswerable)]
     if limit >= len(every):
         return asked
-    places = np.random.default_rng(seed).choice(len(every), size=limit, replace=False)
-    drawn = {every[place] for place in places}
+    drawn = {every[place] for place in np.random.default_rng(seed).permutation(len(every))[:limit]}
     ids = "\n".join(one for one in every if one in drawn)
     return replace(
         asked,

@@ -301,3 +301,5 @@ def test_drawn_questions_keep_their_order_and_have_a_checksum_of_their_own(
     assert some == [one for one in every if one in some]
     assert (drawn.sha256 == asked.sha256) == (len(some) == len(every))
     assert draw_questions(asked, limit, seed=seed) == drawn
+    larger = draw_questions(asked, limit + 1, seed=seed)
+    assert {one.id for one in some} <= {one.id for one in (*larger.questions, *larger.unanswerable)}
