@@ -132,9 +132,9 @@ def decide(candidate: Measured, live: Measured, config: GateConfig) -> GateDecis
 
     The main measure must rise for sure: the lower end of its paired interval lies above the margin. A guard
     must not fall for sure: a mean that fell by more than is allowed refuses where the whole interval lies
-    below 0, and is called doubtful where it does not. By the mean alone a candidate that changes nothing is
-    refused for one guard in three, since answers to some sixty questions move by more than any fall that one
-    is ready to lose; and no such number proves that nothing fell. Of fewer than 10 values the mean decides.
+    below 0, and is called doubtful where it does not. By the mean alone most candidates would be refused, for
+    falls that nothing shows: answers to some sixty questions move by more than any fall that one is ready to
+    lose. No such number proves that nothing fell either. Of fewer than 10 values the mean decides.
 
     Args:
         candidate: Values of the candidate; costs above 0.
