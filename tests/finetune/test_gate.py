@@ -111,11 +111,11 @@ def test_guards_that_only_chance_moved_seldom_refuse(
     refused = 0
     for _ in range(100):
         values = (rng.random((2, 60)) < [[0.7 - fall], [0.7]]).astype(float)
-        both = [
+        fallen, live = (
             {"right": spread([value] * 60), "carried": spread(list(row))}
             for value, row in zip((1.0, 0.0), values, strict=True)
-        ]
-        refused += not decide(*both, config).passed
+        )
+        refused += not decide(fallen, live, config).passed
     assert least_refused <= refused <= most_refused
 
 
