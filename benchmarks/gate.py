@@ -48,8 +48,8 @@ from generator.adapter_base import AdapterBase
 
 SEEDS = range(5)
 KINDS = ("better", "noisy", "half", "adapter", "stale")
-ANSWERS = {"better": 60, "adapter": 32}  # of better ones as many as the command takes; of others, which
-FEWER_ANSWERS = 12  # their search decides on, so many that guards have intervals
+ANSWERS = {"better": 60, "adapter": 32}  # as many as the command takes, and enough for citation recall
+FEWER_ANSWERS = 12  # where the search decides: just enough for guards to have intervals
 NOISE = 0.05  # standard deviation of a random adapter's weights
 
 

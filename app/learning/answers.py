@@ -36,7 +36,7 @@ class GatheredAnswers:
 def gather_answers(
     database: Database, encoder: Encoder, *, most_train: int, most_dev: int, turn: int = 0
 ) -> GatheredAnswers:
-    """The approved pairs whose passages are live, at most so many that differ most, in the order of words.
+    """The approved pairs whose passages are live, at most so many that differ most, by their words.
 
     Args:
         database: The database.

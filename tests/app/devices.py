@@ -1,10 +1,12 @@
 """A home of twelve documents with two questions each, for tests of releases."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from app.cli.documents import ingest_files
+from app.model_folders import tuned_folder, write_manifest
 from app.models import Models
 from app.settings import Settings
 from app.wiring import Services, build_services
@@ -31,3 +33,12 @@ def open_device_home(settings: Settings, folder: Path, models: Models | None = N
     with closing(build_services(settings.model_copy(update=SHORT), models)) as services:
         ingest_files(services, [folder], uri_prefix=ADDRESS, progress=lambda _what, _done, _total: None)
         yield services
+
+
+def tuned_encoder(services: Services, run: str) -> str:
+    """An encoder as tuning leaves it: the same weights with another file, and so another fingerprint."""
+    folder = tuned_folder(services.settings.models_folder, run)
+    shutil.copytree(services.settings.models_folder / services.settings.encoder, folder)
+    (folder / "tuned.txt").write_text(run)
+    write_manifest(folder, "a test")
+    return f"run:{run}"

@@ -29,19 +29,12 @@ from app.db.releases import (
     read_pointers,
     record_gate,
 )
-from app.db.training_runs import Kind, begin_run
 from app.diagnosis import Level, diagnose
-from app.evaluations.questions import Asked
-from app.model_folders import tuned_folder, write_manifest
 from app.models import ReleaseDamaged
-from app.release_gate import gate_release
 from app.releases import GateOutdated, NothingToRollBack, create_release, promote, retire_old, roll_back
 from app.settings import Settings
 from app.wiring import Services, build_services
-from finetune.gate import GateDecision
-from finetune.overlap import digest_questions
-from finetune.suites import Question
-from tests.app.devices import ADDRESS, open_device_home
+from tests.app.devices import open_device_home, tuned_encoder
 
 QUESTION = "How heavy is device 3?"
 
@@ -255,117 +248,11 @@ def test_another_versions_files_in_the_place_of_an_index_are_not_taken_for_it(se
     assert "4242 grams" in services.search("How heavy is device 99?", k=1).hits[0].text
 
 
-def _record_run(services: Services, kind: Kind, questions: list[str], **models: str) -> str:
-    with services.database.writing() as session:
-        report = {"examples": {"questions": digest_questions(questions)}, **models}
-        return begin_run(session, kind, base="", report=report, now=datetime.now(UTC))
-
-
-def _ask(questions: list[str]) -> Asked:
-    """Of device 1, 2 and so on."""
-    return Asked(
-        name="devices",
-        sha256="s",
-        split=None,
-        questions=tuple(
-            Question(id=str(place), question=one, gold_documents=(f"{ADDRESS}device-{place + 1}.md",))
-            for place, one in enumerate(questions)
-        ),
-        unanswerable=(),
-        left_out=0,
-        gold_passages={},
-        not_located=0,
-        missing_documents=(),
-    )
-
-
-def _gate(services: Services, release: str, asked: Asked, *, main: str | None, answers: int) -> GateDecision:
-    return gate_release(
-        services,
-        services,
-        release,
-        asked,
-        main=main,
-        margin=0.0,
-        answers=answers,
-        seed=1,
-        progress=_ignore,
-        say=lambda _text: None,
-    )
-
-
-@pytest.mark.parametrize(
-    ("worse", "rise", "answered", "doubtful"),
-    [
-        # Of so many answers so many are worse: 1 of 30 is more than the allowed 0.02 and may be chance, 1 of
-        # 60 is not more; 3 of 120 still may be chance, and there the gate stops.
-        ({30: 1, 60: 1}, 1.0, [30, 30, 60, 60], False),
-        ({30: 1, 60: 2, 120: 3}, 1.0, [30, 30, 60, 60, 120, 120], True),
-        ({30: 1}, 0.0, [30, 30], True),  # refused by its main measure: no doubt decides anything
-    ],
-)
-def test_doubt_about_a_guard_asks_for_more_answers(
-    services: Services,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    worse: dict[int, int],
-    rise: float,
-    answered: list[int],
-    doubtful: bool,
-) -> None:
-    """Made-up answers, since those of real models can't be made to leave just this doubt."""
-    settings = services.settings.model_copy(update={"encoder": _tuned(services, "trn_a")})
-    release = create_release(services, settings, note="", progress=_ignore)
-    live, seen = services.serving.lineup().models.encoder.fingerprint, []
-
-    def answer(_database: Any, retriever: Any, _generator: Any, drawn: Asked, *_: Any, **_more: Any) -> Any:
-        ids = [one.id for one in drawn.questions]
-        seen.append(len(ids))
-        fallen = 0 if retriever.encoder.fingerprint == live else worse[len(ids)]
-        right = 0.0 if retriever.encoder.fingerprint == live else rise
-        return {
-            "answered": dict.fromkeys(ids, right),
-            "supported": {one: float(place >= fallen) for place, one in enumerate(ids)},
-        }
-
-    monkeypatch.setattr("app.release_gate.answer_values", answer)
-    asked = _ask([f"How heavy is device {number}?" for number in range(1, 151)])
-    decision = _gate(services, release.id, asked, main="answered", answers=30)
-    assert seen == answered
-    assert decision.passed is bool(rise)
-    assert [check.name for check in decision.checks if check.doubtful] == ["supported"] * doubtful
-    with services.database.reading() as session:
-        gate = get_release(session, release.id).gate
-    assert gate is not None
-    assert [one["doubtful"] for one in gate["checks"] if one["name"] == "supported"] == [doubtful]
-
-
-def test_questions_that_a_candidate_learnt_refuse_the_gate_and_are_named(services: Services) -> None:
-    first = _record_run(services, "retriever", ["How heavy is  DEVICE 1?"], encoder=services.settings.encoder)
-    second = _record_run(services, "retriever", ["Who paints device 2?"], encoder=f"run:{first}")
-    settings = services.settings.model_copy(update={"encoder": _tuned(services, second)})
-    release = create_release(services, settings, note="", progress=_ignore)
-    asked = _ask(["How heavy is device 1?", "Who paints device 2?", "How heavy is device 3?"])
-    decision = _gate(services, release.id, asked, main=None, answers=1)
-    assert not decision.passed
-    assert (
-        "trained on 2 of the questions: 'How heavy is device 1?'; 'Who paints device 2?'"
-        in decision.reasons[0]
-    )
-
-
-def _tuned(services: Services, run: str) -> str:
-    """An encoder as tuning leaves it: the same weights with another file, and so another fingerprint."""
-    folder = tuned_folder(services.settings.models_folder, run)
-    shutil.copytree(services.settings.models_folder / services.settings.encoder, folder)
-    (folder / "tuned.txt").write_text(run)
-    write_manifest(folder, "a test")
-    return f"run:{run}"
-
-
 def test_old_releases_go_with_their_models_and_those_behind_answers_stay(services: Services) -> None:
     def tuned(run: str) -> Settings:
-        return services.settings.model_copy(update={"encoder": _tuned(services, run), "kept_releases": 1})
+        return services.settings.model_copy(
+            update={"encoder": tuned_encoder(services, run), "kept_releases": 1}
+        )
 
     first = _promote(services, tuned("trn_a"))
     services.ask(QUESTION)
