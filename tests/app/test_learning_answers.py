@@ -34,6 +34,7 @@ from generator.adapters import ADAPTER
 from generator.models import Message
 
 DEVICES = 40
+ADDRESS = "https://devices.example/"  # decides what is learnt from; a temporary folder's would vary from run to run
 WANTED = TuneGenerator(
     config=GeneratorConfig(epochs=1, batch_size=8, layers=2, rank=4),
     making=AnswerExampleConfig(evidence_tokens=80, distractors=1),
@@ -62,7 +63,7 @@ def services(settings: Settings, models: Models, tmp_path: Path) -> Iterator[Ser
     for model in (settings.encoder, settings.generator):
         shutil.copytree(settings.models_folder / model, own / model)
     services = build_services(settings.model_copy(update={"models": own}), models)
-    ingest_files(services, [folder], progress=_ignore)
+    ingest_files(services, [folder], uri_prefix=ADDRESS, progress=_ignore)
     build_pairs(services, write=0, progress=_ignore)
     yield services
     services.close()
@@ -151,7 +152,7 @@ def test_another_home_learns_the_same_pairs_in_the_same_order(services: Services
     settings = services.settings.model_copy(update={"home": tmp_path / "other", "database_url": None})
     with closing(build_services(settings, Models(settings))) as other:
         for file in sorted((tmp_path / "docs").iterdir(), reverse=True):
-            ingest_files(other, [file], progress=_ignore)
+            ingest_files(other, [file], uri_prefix=ADDRESS, progress=_ignore)
         build_pairs(other, write=0, progress=_ignore)
         homes = [services, other]
         of_generator = [
