@@ -13,6 +13,7 @@ from app.observability import logger
 from app.release_gate import DRAWN_BY, gate_release
 from app.releases import create_release, promote
 from app.workflows import Run
+from finetune.gate import MainMeasure
 
 LONGEST_STAGE = 20  # characters that its column holds
 REPORTING_SECONDS = 1.0  # between two reports of work that reports at every turn
@@ -22,7 +23,7 @@ class GateOptions(TypedDict):
     """How the gate is asked: of which held-out pairs, what must rise by how much, how many answers."""
 
     pairs: Literal["dev", "test"]
-    main: str | None
+    main: MainMeasure | None
     margin: float
     answers: int
 

@@ -25,7 +25,7 @@ from app.releases import checked_lineup
 from app.searching import LiveIndex, find_passages
 from app.wiring import Services
 from finetune.answer_drafts import Condition
-from finetune.gate import GateConfig, GateDecision, decide, names_overlap, refuse, too_few
+from finetune.gate import GateConfig, GateDecision, MainMeasure, decide, names_overlap, refuse, too_few
 from finetune.overlap import overlap
 from generator.adapter_base import read_base
 
@@ -45,7 +45,7 @@ def gate_release(
     release_id: str,
     asked: Asked,
     *,
-    main: str | None,
+    main: MainMeasure | None,
     margin: float,
     answers: int,
     seed: int,

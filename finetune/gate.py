@@ -13,6 +13,20 @@ from retriever.metrics import bootstrap_interval
 
 _NAMED = 5  # questions in a message
 
+MainMeasure = Literal[
+    "citation recall",
+    "citation precision",
+    "supported",
+    "token recall",
+    "draft token recall",
+    "k-precision",
+    "answered",
+    "refusal right",
+    "mrr@10",
+    "hit@10",
+]
+"""What can be asked to rise: of answers (`finetune.answer_evaluation`), and of the search over documents."""
+
 Measured = Mapping[str, Mapping[str, float]]
 """Measure to question to value. A larger value is better, but for costs such as milliseconds."""
 

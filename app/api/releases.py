@@ -12,6 +12,7 @@ from app.api.jobs import JobStarted
 from app.api.problems import described
 from app.db.releases import get_release, list_events, list_releases
 from app.releases import roll_back
+from finetune.gate import MainMeasure
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 
@@ -80,9 +81,8 @@ class PromotionRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     pairs: Literal["dev", "test"] = Field(default="test", description="Held-out pairs that are asked.")
-    main: str | None = Field(
+    main: MainMeasure | None = Field(
         default=None,
-        max_length=40,
         description="What must rise: citation recall where the generator is another, else mrr@10.",
     )
     margin: float = Field(default=0.0, ge=0, le=1, description="By how much, at the interval's lower end.")

@@ -12,7 +12,7 @@ from app.cli.suites import open_questions
 from app.db.releases import ReleaseView, get_release, list_events, list_releases
 from app.settings import load_settings
 from app.wiring import build_services
-from finetune.gate import GateDecision
+from finetune.gate import GateDecision, MainMeasure
 
 ANSWERED = 60
 
@@ -77,7 +77,7 @@ Suite = Annotated[
 ]
 Split = Annotated[PairsSplit, typer.Option(help="Which pairs are asked.")]
 Main = Annotated[
-    str | None,
+    MainMeasure | None,
     typer.Option(help="What must rise: citation recall where the generator is another, else mrr@10."),
 ]
 Margin = Annotated[float, typer.Option(min=0, max=1, help="By how much, at the lower end of its interval.")]
@@ -142,7 +142,13 @@ def promote_release(
 
 
 def _decide(
-    release_id: str, suite: str | None, pairs: PairsSplit, *, main: str | None, margin: float, answers: int
+    release_id: str,
+    suite: str | None,
+    pairs: PairsSplit,
+    *,
+    main: MainMeasure | None,
+    margin: float,
+    answers: int,
 ) -> GateDecision:
     from app.release_gate import DRAWN_BY, gate_release  # noqa: PLC0415
 

@@ -1,5 +1,6 @@
 """From approved pairs to what a generator learns: questions, answers, and the passages of a real search."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,13 +37,16 @@ class GatheredAnswers:
 def gather_answers(
     database: Database, encoder: Encoder, *, most_train: int, most_dev: int, turn: int = 0
 ) -> GatheredAnswers:
-    """The approved pairs whose passages are live, at most so many that differ most, by their words.
+    """The approved pairs whose passages are live, at most so many, by their words.
+
+    What is learnt from are those that differ most. What is chosen with stands for all: it is drawn by a
+    checksum of its words, so that every home and every round has the same.
 
     Args:
         database: The database.
         encoder: Tells how far questions lie apart.
         most_train: Most pairs of ``train``.
-        most_dev: Most pairs of ``dev``.
+        most_dev: Most pairs of ``dev``; of more these are a part.
         turn: Which ones of ``train``, from 0: after the most different ones those that differ most of what
             is left, and so on; from the beginning again where there are no more.
     """
@@ -75,7 +79,7 @@ def gather_answers(
     skipped[ALIKE] += len(asked["train"]) - len(train)
     return GatheredAnswers(
         train=train,
-        dev=_most_different(asked["dev"], encoder, most_dev, 0),
+        dev=_drawn(asked["dev"], most_dev),
         skipped={reason: count for reason, count in skipped.items() if count},
     )
 
@@ -87,6 +91,11 @@ def _most_different(
     order = choose_diverse(vectors, [one.weight for one in asked], (turn + 1) * count)
     taken = [order[(turn * count + place) % len(order)] for place in range(min(count, len(order)))]
     return [asked[place] for place in sorted(taken)]
+
+
+def _drawn(asked: Sequence[AnsweredQuestion], count: int) -> list[AnsweredQuestion]:
+    by_checksum = sorted(asked, key=lambda one: hashlib.sha256(one.question.encode()).digest())
+    return sorted(by_checksum[:count], key=lambda one: one.question)
 
 
 def read_evidence(database: Database, ids: Sequence[str]) -> dict[str, Evidence]:

@@ -132,8 +132,8 @@ class _Round:
     def _gather(self) -> GatheredAnswers:
         """The pairs whose answers both learn from in this round: other ones than before, if there are more.
 
-        What differs most is told by the encoder of before all rounds, so that every round has the same
-        held-out pairs.
+        What differs most is told by the encoder of before all rounds, so that no round takes what
+        another has taken.
         """
         made = self.wanted.generator
         return gather_answers(

@@ -1,9 +1,11 @@
 """``footnote tune generator`` and ``joint`` on a small home, with the real models, on both databases."""
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,7 @@ from generator.adapters import ADAPTER
 from generator.models import Message
 
 DEVICES = 40
-ADDRESS = "https://devices.example/"  # decides what is learnt from; a temporary folder's would vary from run to run
+ADDRESS = "https://devices.example/"  # decides what is learnt from; a temporary folder varies with every run
 WANTED = TuneGenerator(
     config=GeneratorConfig(epochs=1, batch_size=8, layers=2, rank=4),
     making=AnswerExampleConfig(evidence_tokens=80, distractors=1),
@@ -145,6 +147,22 @@ def test_each_turn_takes_other_pairs_until_all_had_theirs(services: Services) ->
     assert len(first) == len(second) == len(third) == count
     assert not first & second
     assert everything - first - second <= third, "what is left comes first, then all begins anew"
+
+
+def test_what_is_chosen_with_is_an_even_draw_that_more_only_add_to(services: Services) -> None:
+    """Ten questions of five documents, whose checksums say nothing of what they ask."""
+
+    def held_out(count: int) -> list[str]:
+        encoder = Models(services.settings).encoder
+        gathered = gather_answers(services.database, encoder, most_train=1, most_dev=count)
+        return [one.question for one in gathered.dev]
+
+    draws = [held_out(count) for count in range(12)]
+    assert [len(draw) for draw in draws] == [*range(11), 10]
+    for fewer, more in itertools.pairwise(draws):
+        assert [one for one in more if one in fewer] == fewer
+    by_hand = {sha256(one.encode()).hexdigest(): one for one in draws[10]}
+    assert draws[4] == sorted(by_hand[checksum] for checksum in sorted(by_hand)[:4])
 
 
 def test_another_home_learns_the_same_pairs_in_the_same_order(services: Services, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from app.release_gate import gate_release
 from app.releases import create_release
 from app.settings import Settings
 from app.wiring import Services
-from finetune.gate import GateDecision
+from finetune.gate import GateDecision, MainMeasure
 from finetune.overlap import digest_questions
 from finetune.suites import Question
 from tests.app.devices import ADDRESS, open_device_home, tuned_encoder
@@ -55,7 +55,9 @@ def _ask(questions: list[str]) -> Asked:
     )
 
 
-def _gate(services: Services, release: str, asked: Asked, *, main: str | None, answers: int) -> GateDecision:
+def _gate(
+    services: Services, release: str, asked: Asked, *, main: MainMeasure | None, answers: int
+) -> GateDecision:
     return gate_release(
         services,
         services,

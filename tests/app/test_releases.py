@@ -217,6 +217,8 @@ def test_the_gate_on_the_command_line(services: Services, run: Any) -> None:
     assert "can't decide anything" in run("release", "show", release)
     with pytest.raises(typer.BadParameter, match="needs --reason"):
         run("release", "promote", release, "--force")
+    with pytest.raises(typer.BadParameter, match=r"'mrr' is not one of .*'mrr@10'"):
+        run("release", "gate", release, "--main", "mrr")
     run("release", "promote", release, "--force", "--reason", "try")
     listed = run("release", "list", "--json")
     assert {one["id"]: one["state"] for one in listed}[release] == "live"

@@ -84,6 +84,7 @@ def test_what_can_not_be_done_is_a_problem(client: TestClient) -> None:
         ("GET", f"/v1/releases/{NOWHERE}", None, 404, "release-not-found"),
         ("POST", f"/v1/releases/{NOWHERE}/promote", {}, 404, "release-not-found"),
         ("POST", f"/v1/releases/{NOWHERE}/promote", {"force": True}, 422, "invalid-request"),
+        ("POST", f"/v1/releases/{NOWHERE}/promote", {"main": "nonsense"}, 422, "invalid-request"),
         ("POST", "/v1/releases/rollback", {"release_id": NOWHERE}, 409, "nothing-to-roll-back"),
         ("POST", "/v1/releases", {"encoders": "x"}, 422, "invalid-request"),
         ("GET", "/v1/training-runs/trn_none", None, 404, "training-run-not-found"),

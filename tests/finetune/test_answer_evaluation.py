@@ -1,11 +1,14 @@
 """Evaluating answers, beside tables worked out by hand."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.answer_drafts import Condition, ShownQuestion, build_chat
 from finetune.answer_evaluation import AnswerReport, evaluate_drafts, values_by_measure
+from finetune.gate import MainMeasure
 from finetune.suites import Question
 from generator.answers import AnswerConfig, AnswerOrigin
 from generator.evidence import Evidence
@@ -123,6 +126,7 @@ def test_values_are_given_by_measure_and_by_group() -> None:
     values = values_by_measure(report)
     assert values["citation recall"] == {"oil": 1}
     assert set(values["refusal right"]) == {"oil", "paint"}
+    assert {*values, "mrr@10", "hit@10"} == set(get_args(MainMeasure)), "the gate can ask for each of them"
     assert {name: group.questions for name, group in report.by_product.items()} == {"Hull": 1, "Pump": 1}
 
 
