@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from app.cli.output import err
+from app.cli.output import say
 from app.db.indexes import corpus_sha256
 from app.db.training_runs import list_runs
 from app.downloads import Progress
@@ -88,7 +88,7 @@ def evaluate_answers(
     ]
     cells = join_cells(asked, retrievers)
     most = sum(len(shown) for shown in cells.values()) * len(generators)
-    _say(f"{len(asked.questions) + len(asked.unanswerable)} questions; at most {most} answers are written")
+    say(f"{len(asked.questions) + len(asked.unanswerable)} questions; at most {most} answers are written")
     drafts = DraftStore(settings.home / "evaluations", lambda: datetime.now(UTC))
     with corpus.database.reading() as session:
         corpus_checksum = corpus_sha256(session)
@@ -105,7 +105,7 @@ def evaluate_answers(
                 settings=settings,
                 drafts=drafts,
                 progress=progress,
-                say=_say,
+                say=say,
             ):
                 runs.append(store_answers(services.database, asked, subject, report, [*against, *runs]))
     finally:
@@ -121,7 +121,3 @@ def _generators(services: Services) -> list[str]:
     with services.database.reading() as session:
         tuned = list_runs(session, kind="generator", state="done", limit=1)
     return [settings.generator, *(f"run:{run.id}" for run in tuned)]
-
-
-def _say(text: str) -> None:
-    err.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.output import out, print_json, print_table, progress_bars
+from app.cli.output import out, print_json, print_table, progress_bars, say
 from app.cli.tuning import AsJson, Device, Examples, Seed, read_lines
 from app.db.training_runs import TrainingRunView
 from app.models import fetch_models
@@ -140,7 +140,7 @@ def joint(
     with progress_bars() as progress:
         fetch_models(settings, progress)
         with closing(build_services(settings)) as services:
-            run = tune_joint(services, wanted, progress)
+            run = tune_joint(services, wanted, progress, say)
     if json:
         print_json(asdict(run))
         return

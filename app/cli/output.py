@@ -31,6 +31,11 @@ def print_json(value: object) -> None:
     sys.stdout.flush()  # a program that reads it may wait for it while the command goes on
 
 
+def say(text: str) -> None:
+    """A line on standard error of what is going to happen, for a person who waits."""
+    err.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table on standard output; in a narrow terminal cells are folded, and none loses its end."""
     table = Table(title=title, title_justify="left")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from app.cli.output import err, out, print_json, print_table, progress_bars
+from app.cli.output import out, print_json, print_table, progress_bars, say
 from app.cli.suites import open_questions
 from app.db.releases import ReleaseView, get_release, list_events, list_releases
 from app.settings import load_settings
@@ -165,7 +165,7 @@ def _decide(
                 answers=answers,
                 seed=DRAWN_BY,
                 progress=progress,
-                say=lambda text: err.print(text, highlight=False, markup=False, soft_wrap=True),
+                say=say,
             )
 
 

@@ -2,15 +2,16 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from app.db.training_runs import TrainingRunView
 from app.downloads import Progress
+from app.evaluations.drafts import Say
 from app.learning.answers import GatheredAnswers, gather_answers, read_evidence
-from app.learning.generator import TuneGenerator, open_base, tune_on
+from app.learning.generator import ANSWER_TOKENS, LEAST_EXAMPLES, TuneGenerator, open_base, tune_on
 from app.learning.retrieval import Home, SomeHome, open_retrieval
 from app.learning.retriever import TuneRetriever, tune_on_material
 from app.learning.runs import Material, begin, end, open_material, work_folder
@@ -20,7 +21,8 @@ from app.observability import logger
 from finetune.answer_examples import AnsweredQuestion, keep_carried
 from finetune.configuration import RetrieverConfig
 from finetune.devices import choose_device
-from finetune.joint import LIKELIHOOD_TEMPERATURE, teach
+from finetune.examples import TooFewExamples
+from finetune.joint import LIKELIHOOD_TEMPERATURE, estimate_round, teach
 from finetune.retriever_tuning import Teacher, run_key
 from finetune.trainable_generator import AdapterShape, TrainableGenerator
 from generator.evidence import Evidence
@@ -50,7 +52,7 @@ class TuneJoint:
     generator: TuneGenerator = field(default_factory=TuneGenerator)
 
 
-def tune_joint(home: Home, wanted: TuneJoint, progress: Progress) -> TrainingRunView:
+def tune_joint(home: Home, wanted: TuneJoint, progress: Progress, say: Say) -> TrainingRunView:
     """Tune retriever and generator in alternating rounds; the run, whose report names the models of each.
 
     In each round some pairs are taken, other ones than before if there are more. The present retriever finds
@@ -59,6 +61,12 @@ def tune_joint(home: Home, wanted: TuneJoint, progress: Progress) -> TrainingRun
     generator learns on what the new retriever finds. Each of these is a training run of its own, so that the
     same call again goes on where it was killed.
     Nothing goes live.
+
+    Args:
+        home: Where pairs come from, and the runs are recorded.
+        wanted: What it is to do.
+        progress: Told how far it is.
+        say: Told before the work of each round how long it and those that follow take.
 
     Raises:
         See `app.learning.retriever.tune_retriever` and `app.learning.generator.tune_generator`.
@@ -81,7 +89,7 @@ def tune_joint(home: Home, wanted: TuneJoint, progress: Progress) -> TrainingRun
         first = {"encoder": home.settings.encoder, "generator": home.settings.generator}
         done = _read_rounds(work)
         for number in range(len(done), wanted.rounds):
-            one = _Round(home=home, wanted=wanted, number=number, work=work, progress=progress)
+            one = _Round(home=home, wanted=wanted, number=number, work=work, progress=progress, say=say)
             done.append(one.run(**(done[-1] if done else first)))
             _write_json(work / ROUNDS, done)
         report = described | {"results": done, "seconds": round(time.monotonic() - began, 1)}
@@ -112,6 +120,7 @@ class _Round:
     number: int
     work: Path
     progress: Progress
+    say: Say
 
     def run(self, *, encoder: str, generator: str) -> dict[str, str]:
         """Let both learn, from these models on; what came out."""
@@ -172,17 +181,22 @@ class _Round:
         if not path.is_file():
             made = self.wanted.generator
             asked = keep_carried(answered, made.making)
+            if (
+                len(asked) < LEAST_EXAMPLES
+            ):  # the generator would say so, when the retriever has learnt already
+                raise TooFewExamples(len(asked), skipped=len(answered) - len(asked), least=LEAST_EXAMPLES)
             base = open_base(home.settings)
             shape = AdapterShape(rank=made.config.rank, scale=made.config.scale, layers=made.config.layers)
             generator = TrainableGenerator(
                 base.folder, choose_device(made.device), shape, seed=0, adapter=base.adapter
             )
+            stage = self._estimate(generator, asked)
             found = teach(
                 generator,
                 asked,
                 self._candidates(home, material, asked),
                 most_tokens=made.config.memory_tokens,
-                report=self._tell_scoring(time.monotonic()),
+                report=lambda done, total: self._say(stage, done, total),
             )
             names = {row: passage_id for passage_id, row in material.corpus.rows.items()}
             taught = {
@@ -197,18 +211,29 @@ class _Round:
         }
         return [kept.get(example.id) or None for example in material.gathered.train]
 
-    def _tell_scoring(self, began: float) -> Callable[[int, int], None]:
-        """Progress that says how long scoring takes, once the first candidates have shown it."""
-        stage = "Scoring candidates"
-
-        def tell(done: int, total: int) -> None:
-            nonlocal stage
-            if done and stage == "Scoring candidates":
-                minutes = (time.monotonic() - began) * total / done / 60
-                stage = f"Scoring candidates, about {minutes:.0f} minutes"
-            self._say(stage, done, total)
-
-        return tell
+    def _estimate(self, generator: TrainableGenerator, asked: Sequence[AnsweredQuestion]) -> str:
+        """Say how long all that is left takes; the name of the stage that begins."""
+        self._say("Trying how long it takes", 0, 1)
+        made = self.wanted.generator
+        one = estimate_round(
+            generator,
+            asked,
+            candidates=self.wanted.candidates,
+            held_out=made.most_dev,
+            answer_tokens=ANSWER_TOKENS,
+            making=made.making,
+            config=made.config,
+        )
+        self._say("Trying how long it takes", 1, 1)
+        scoring, learning = (max(1, round(seconds / 60)) for seconds in (one.scoring, one.learning))
+        left = self.wanted.rounds - self.number
+        self.say(
+            f"Round {self.number + 1} of {self.wanted.rounds}: scoring candidates takes about {scoring} "
+            f"minutes, tuning the generator about {learning}; until the end about "
+            f"{(scoring + learning) * left}, and the retriever's tuning beside it. Stopped, the same command "
+            "goes on where it was."
+        )
+        return f"Scoring candidates, about {scoring} minutes"
 
     def _candidates(
         self, home: Home, material: Material, asked: Sequence[AnsweredQuestion]

@@ -124,8 +124,12 @@ def test_what_was_tuned_is_named_and_refused_on_another_base(services: Services)
 
 
 def test_too_few_pairs_and_a_generator_on_a_server_are_refused(services: Services) -> None:
+    said: list[str] = []
     with pytest.raises(TooFewExamples, match="20 is the least"):
         tune_generator(services, replace(WANTED, most_examples=10), _ignore)
+    with pytest.raises(TooFewExamples, match="20 is the least"):
+        tune_joint(services, TuneJoint(generator=replace(WANTED, most_examples=10)), _ignore, said.append)
+    assert said == [], "before anything is tried"
     remote = services.settings.model_copy(update={"generator_address": "http://127.0.0.1:9/v1"})
     services.settings = remote
     with pytest.raises(ModelUnavailable, match="is on a server"):
@@ -199,9 +203,10 @@ def test_only_the_very_same_call_goes_on_with_a_killed_joint_run(services: Servi
         TuneJoint(generator=WANTED, retriever=TuneRetriever(lines=[line])),
         TuneJoint(generator=WANTED, retriever=TuneRetriever(lines=[replace(line, relevance=0.5)])),
     ]
+    said: list[str] = []
     for wanted in (*calls, *calls):
         with pytest.raises(Killed):
-            tune_joint(services, wanted, kill)
+            tune_joint(services, wanted, kill, said.append)
     with services.database.reading() as session:
         assert [one.kind for one in list_runs(session)] == ["joint"] * len(calls)
 
@@ -226,11 +231,16 @@ def test_both_learn_in_rounds_killed_or_not(services: Services) -> None:
         if "Tuning" in what:
             steps.append((what.partition(",")[0], done))
 
+    said: list[str] = []
     with pytest.raises(Killed):
-        tune_joint(services, wanted, kill)
+        tune_joint(services, wanted, kill, said.append)
     steps: list[tuple[str, int]] = []
-    joint = tune_joint(services, wanted, count)
+    joint = tune_joint(services, wanted, count, said.append)
     assert steps == [("Round 2: Tuning", 2), ("Round 2: Tuning", 3)], "nothing is learnt again"
+    assert [one.partition(": scoring candidates takes about ")[0] for one in said] == [
+        "Round 1 of 2",
+        "Round 2 of 2",
+    ]
     with services.database.reading() as session:
         runs = {f"run:{one.id}": one for one in list_runs(session)}
     kinds = sorted(one.kind for one in runs.values() if one.state == "done")

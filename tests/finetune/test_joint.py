@@ -1,5 +1,6 @@
 """That joint tuning joins: what the generator makes of passages moves the retriever, and rightly so."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import pytest
 import torch
 
 from finetune.answer_examples import AnsweredQuestion
-from finetune.configuration import RetrieverConfig
+from finetune.configuration import AnswerExampleConfig, GeneratorConfig, RetrieverConfig
 from finetune.contrastive import distillation_loss
 from finetune.examples import Corpus, Example
-from finetune.joint import LIKELIHOOD_TEMPERATURE, teach
+from finetune.joint import LIKELIHOOD_TEMPERATURE, RoundEstimate, estimate_round, teach
 from finetune.retriever_tuning import RetrieverTask, Teacher
 from finetune.trainable_encoder import TrainableEncoder
 from finetune.trainable_generator import AdapterShape, TrainableGenerator
@@ -131,3 +132,41 @@ def test_the_divergence_is_that_of_a_loop_by_hand() -> None:
         for t, m in zip(target, mine, strict=True)
     )
     assert float(loss) == pytest.approx(divergence, rel=1e-4)
+
+
+def test_an_estimate_is_what_a_few_pairs_take_times_their_number(
+    generator: TrainableGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that goes on by a second each time that it is read."""
+    asked = [
+        AnsweredQuestion(
+            id=str(place),
+            question="Which valve opens?",
+            answer="The valve Zarbax opens at 7 bar.",
+            gold=(PASSAGES[0],),
+            weight=1.0,
+        )
+        for place in range(30)
+    ]
+    ticks = itertools.count()
+    monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
+    before = {name: one.detach().clone() for name, one in generator.module.named_parameters()}
+
+    def estimate(candidates: int, held_out: int, epochs: int) -> RoundEstimate:
+        return estimate_round(
+            generator,
+            asked,
+            candidates=candidates,
+            held_out=held_out,
+            answer_tokens=2,
+            making=AnswerExampleConfig(refusals=0.0, distractors=0),
+            config=GeneratorConfig(epochs=epochs),
+        )
+
+    # Eight alike are tried, each part in a second; reading one example takes one, and learning it another.
+    assert estimate(4, 0, 1) == RoundEstimate(scoring=30 / 8 * 4, learning=30 * (1 + 1))
+    assert estimate(2, 0, 3) == RoundEstimate(scoring=30 / 8 * 2, learning=30 * (1 + 3))
+    assert estimate(2, 16, 1).learning == 30 * (1 + 1) + 16 * (1 / 8) * 3
+    for name, one in generator.module.named_parameters():
+        assert torch.equal(one, before[name])
+        assert one.grad is None or not one.grad.any()
