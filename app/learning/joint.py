@@ -181,9 +181,7 @@ class _Round:
         if not path.is_file():
             made = self.wanted.generator
             asked = keep_carried(answered, made.making)
-            if (
-                len(asked) < LEAST_EXAMPLES
-            ):  # the generator would say so, when the retriever has learnt already
+            if len(asked) < LEAST_EXAMPLES:  # told before the retriever learns in vain
                 raise TooFewExamples(len(asked), skipped=len(answered) - len(asked), least=LEAST_EXAMPLES)
             base = open_base(home.settings)
             shape = AdapterShape(rank=made.config.rank, scale=made.config.scale, layers=made.config.layers)
