@@ -116,7 +116,7 @@ def release_lineup(settings: Settings, release: ReleaseView, *, loaded: Models |
         raise ReleaseDamaged(
             "prompt",
             f"has the version {release.prompt_version}, and this program has {PROMPT_VERSION}: create a "
-            "release with it",
+            "release with this program, and promote it with --force, since the gate can't ask the former",
         )
     thresholds = read_thresholds(release.thresholds)
     own = settings.model_copy(

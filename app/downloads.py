@@ -12,6 +12,9 @@ import httpx
 Progress = Callable[[str, int, int], None]
 """Told what is under way, how much of it is done, and how much there is."""
 
+Say = Callable[[str], None]
+"""Told in a line what is going to happen."""
+
 HUB_TIMEOUT_SECONDS = 3.0
 REPOSITORY_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "1_Pooling/*", "2_Normalize/*"]
 

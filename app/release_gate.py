@@ -13,25 +13,37 @@ from app.bundles import Lineup
 from app.db.releases import get_release, record_gate
 from app.db.session import Database
 from app.db.training_runs import TrainingRunNotFound, get_run
-from app.downloads import Progress
+from app.downloads import Progress, Say
 from app.embedding import embed_missing
 from app.evaluations.answers import answer_values
-from app.evaluations.drafts import DraftStore, Say
+from app.evaluations.drafts import DraftStore
 from app.evaluations.evidence import Retriever
 from app.evaluations.questions import Asked, draw_questions
 from app.indexing import build_index_without
 from app.model_folders import model_folder
+from app.models import ReleaseDamaged
 from app.releases import checked_lineup
 from app.searching import LiveIndex, find_passages
 from app.wiring import Services
 from finetune.answer_drafts import Condition
-from finetune.gate import GateConfig, GateDecision, MainMeasure, decide, names_overlap, refuse, too_few
+from finetune.comparison import NotComparable
+from finetune.gate import (
+    GateConfig,
+    GateDecision,
+    MainMeasure,
+    decide,
+    names_overlap,
+    refuse,
+    too_few,
+    too_few_answers,
+)
 from finetune.overlap import overlap
 from generator.adapter_base import read_base
 
 SEARCH_TIME = "search milliseconds"
 MODEL_SIZE = "model megabytes"
 DRAWN_BY = 20260901  # seed of the questions that are answered: the same ones for every candidate
+OF_SEARCH = ("mrr@10", "hit@10")  # measures that no answer is written for
 DEPTH = 10  # documents
 SEARCHED = 50  # passages: enough for ten documents
 FALLS = {"hit@10": 0.02, "token recall": 0.02, "supported": 0.02, "refusal right": 0.02}
@@ -73,16 +85,19 @@ def gate_release(
 
     Raises:
         ReleaseNotFound, ReleaseRetired, ReleaseDamaged: See `app.releases.promote`.
-        NotComparable: If the main measure can't be had of these questions.
+        NotComparable: If what is live can't be measured, or the main measure can't be had of these questions.
     """
-    candidate, live = checked_lineup(services, release_id), services.serving.lineup()
+    candidate, live = checked_lineup(services, release_id), _live_lineup(services)
     questions = [one.question for one in (*asked.questions, *asked.unanswerable)]
     learnt = overlap(questions, learnt_questions(services.database, release_id))
     same_generator = candidate.models.generator.fingerprint == live.models.generator.fingerprint
     chosen = main or ("mrr@10" if same_generator else "citation recall")
     falls = {name: allowed for name, allowed in (FALLS | {"mrr@10": 0.02}).items() if name != chosen}
     config = GateConfig(main=chosen, margin=margin, falls=falls, rises=RISES)
-    reasons = [one for one in (names_overlap(learnt), too_few(len(asked.questions), config)) if one]
+    few = too_few(len(asked.questions), config)
+    if few is None and chosen not in OF_SEARCH:
+        few = too_few_answers(_count_answers(draw_questions(asked, answers, seed=seed), chosen), config)
+    reasons = [one for one in (names_overlap(learnt), few) if one]
     if reasons:
         decision = refuse(len(asked.questions), reasons)
     else:
@@ -102,8 +117,28 @@ def gate_release(
     return decision
 
 
+def _count_answers(drawn: Asked, main: str) -> int:
+    """How many of the questions will have a measure of answers."""
+    if main == "refusal right":
+        return len(drawn.questions) + len(drawn.unanswerable)
+    if main in ("token recall", "draft token recall"):
+        return sum(bool(one.answers) for one in drawn.questions)
+    return len(drawn.questions)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _live_lineup(services: Services) -> Lineup:
+    """What is live at this moment, whatever this process serves still."""
+    try:
+        return services.serving.follow()
+    except ReleaseDamaged as error:
+        raise NotComparable(
+            f"nothing can be compared with what is live: {error}. To make a candidate live without the gate: "
+            "footnote release promote ID --force --reason TEXT"
+        ) from error
 
 
 def learnt_questions(database: Database, release_id: str) -> set[str]:

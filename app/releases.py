@@ -142,8 +142,8 @@ def promote(
     with services.database.reading() as session:
         first = read_pointers(session).release is None
     lineup = checked_lineup(services, release_id)
-    index = _build(services, lineup, progress)
     before = create_release(services, services.settings, note=FIRST, progress=progress) if first else None
+    index = _build(services, lineup, progress)  # last: what is ingested after it waits for the next build
     with services.database.writing() as session:
         live = lock_pointer(session)
         release = get_release(session, release_id)
@@ -190,7 +190,7 @@ def _move(
 def roll_back(
     services: Services, release_id: str | None, *, reason: str | None, progress: Progress
 ) -> ReleaseView:
-    """Go back to a former release with its newest index: its former answers, at once.
+    """Go back to a release that was live, with its newest index: its former answers, at once.
 
     Documents that came since are in its index after the next build; deleted ones stay hidden.
 
@@ -201,7 +201,7 @@ def roll_back(
         progress: Told how far an index is, where none of this release is left.
 
     Raises:
-        NothingToRollBack: If no release is live, it replaced none, or the one named is live.
+        NothingToRollBack: If no release is live, it replaced none, or the one named is live or never was.
         ReleaseNotFound, ReleaseRetired, ReleaseDamaged: See `promote`.
     """
     with services.database.reading() as session:
@@ -215,6 +215,9 @@ def roll_back(
         )
     if target == live_id:
         raise NothingToRollBack(f"the release {target} is live already")
+    with services.database.reading() as session:
+        if get_release(session, target).state is ReleaseState.CANDIDATE:
+            raise NothingToRollBack(f"the release {target} was never live; promote it, which asks the gate")
     lineup = checked_lineup(services, target)
     with services.database.reading() as session:
         index = newest_index(session, get_release(session, target).vectors)
@@ -251,7 +254,8 @@ def retire_old(services: Services) -> list[str]:
         gone = [one for one in every if one.state is ReleaseState.RETIRED]
         kept = [one for one in every if one.state is not ReleaseState.RETIRED]
         named = {settings.encoder, settings.reranker, settings.generator}.union(*map(_references, kept))
-        forget_embeddings(session, {one.vectors for one in gone if one.encoder not in named})
+        needed_vectors = {one.vectors for one in every if one.encoder in named}  # tuning may leave a copy
+        forget_embeddings(session, {one.vectors for one in gone} - needed_vectors)
     for run in _runs(*(set[str | None]().union(*map(_references, gone)) - named)):
         shutil.rmtree(tuned_folder(settings.models_folder, run), ignore_errors=True)
     if retired:

@@ -20,14 +20,30 @@ class ExamplesInvalid(Exception):
 
 
 class TooFewExamples(Exception):
-    """There is not enough to learn from."""
+    """There is not enough to learn from.
 
-    def __init__(self, found: int, *, skipped: int, least: int = LEAST_EXAMPLES) -> None:
+    Args:
+        found: How many examples there are.
+        skipped: How many more can't be learnt.
+        why: What is said of those.
+        least: How many it takes.
+        other_source: Where examples may come from besides pairs, as an end of the message.
+    """
+
+    def __init__(
+        self,
+        found: int,
+        *,
+        skipped: int,
+        why: str = "rest on what is not here",
+        least: int = LEAST_EXAMPLES,
+        other_source: str = ", or name a file of examples with --examples",
+    ) -> None:
         super().__init__(
             f"{found} training examples are too few, {least} is the least"
-            + (f" ({skipped} more rest on what is not here)" if skipped else "")
-            + "; compile pairs with: footnote qa build, import some with: footnote qa import, "
-            "or name a file of examples with --examples"
+            + (f" ({skipped} more {why})" if skipped else "")
+            + "; compile pairs with: footnote qa build, import some with: footnote qa import"
+            + other_source
         )
 
 

@@ -125,6 +125,16 @@ def too_few(questions: int, config: GateConfig) -> str | None:
     )
 
 
+def too_few_answers(drawn: int, config: GateConfig) -> str | None:
+    """The same of the questions that are answered at first, of those that have the main measure."""
+    if drawn >= config.least_questions:
+        return None
+    return (
+        f"{drawn} of the questions drawn to be answered have {config.main!r}, and fewer than "
+        f"{config.least_questions} can't decide anything; ask for more with --answers (answers, over HTTP)"
+    )
+
+
 def names_overlap(learnt: Sequence[str]) -> str | None:
     """Why questions that the candidate was trained on decide nothing; None if there are none.
 

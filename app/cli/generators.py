@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.output import out, print_json, print_table, progress_bars, say
-from app.cli.tuning import AsJson, Device, Examples, Seed, read_lines
+from app.cli.tuning import AsJson, Device, Examples, Seed, read_lines, tell_use
 from app.db.training_runs import TrainingRunView
 from app.models import fetch_models
 from app.settings import load_settings
@@ -87,7 +87,7 @@ def _print_generator(run: TrainingRunView) -> None:
         _print_scores(report)
     else:
         out.print("Too few pairs of dev to choose with: all epochs were learnt, whether they pay or not.")
-    out.print(f"Use it: FOOTNOTE_GENERATOR=run:{run.id} for the server", highlight=False)
+    tell_use("FOOTNOTE_GENERATOR", run.id)
 
 
 def joint(

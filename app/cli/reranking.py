@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.output import out, print_json, print_table, progress_bars
-from app.cli.tuning import AsJson, Device, Examples, Seed, read_lines, run_summary
+from app.cli.tuning import AsJson, Device, Examples, Seed, read_lines, run_summary, tell_use
 from app.db.training_runs import TrainingRunView
 from app.models import fetch
 from app.settings import load_settings
@@ -83,8 +83,5 @@ def _print_reranker(run: TrainingRunView) -> None:
             "It does not pay: no weight above 0 was better, and a server that names it leaves hits alone."
         )
         return
-    out.print(
-        f"Measure it: FOOTNOTE_RERANKER=run:{run.id} footnote evaluate\n"
-        f"Use it: FOOTNOTE_RERANKER=run:{run.id} for the server",
-        highlight=False,
-    )
+    out.print(f"Measure it: FOOTNOTE_RERANKER=run:{run.id} footnote evaluate", highlight=False)
+    tell_use("FOOTNOTE_RERANKER", run.id)

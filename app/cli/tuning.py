@@ -107,10 +107,18 @@ def _print_retriever(run: TrainingRunView) -> None:
         print_table("Between base and tuned, on a sample of passages", columns, rows)
     if report["factor"] == 0:
         out.print("No mixture was better than the base model, so its weights were kept.")
+    out.print(f"Measure it: footnote evaluate --encoder run:{run.id}", highlight=False)
+    tell_use("FOOTNOTE_ENCODER", run.id)
+
+
+def tell_use(setting: str, run_id: str) -> None:
+    """How what a run tuned comes to answer: a live release pins its models, whatever settings say."""
+    reindexed = "footnote reindex with it, and " if setting == "FOOTNOTE_ENCODER" else ""
     out.print(
-        f"Measure it: footnote evaluate\nUse it: FOOTNOTE_ENCODER=run:{run.id} footnote reindex, "
-        "and the same setting for the server",
+        f"Use it: {setting}=run:{run_id} footnote release create, and footnote release promote. While no "
+        f"release is live, {reindexed}the same setting for the server will do.",
         highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -6,10 +6,10 @@ from importlib.metadata import version
 
 from app.bundles import answer_config
 from app.db.session import Database
-from app.downloads import Progress
+from app.downloads import Progress, Say
 from app.evaluations.answer_reports import AnswerComparison, AnswerEvaluation, AnswerRun, AnswerSubject
 from app.evaluations.answers import Cell, EvaluatedRetriever, Shown, measure_answers
-from app.evaluations.drafts import DraftStore, Say
+from app.evaluations.drafts import DraftStore
 from app.evaluations.questions import Asked
 from app.evaluations.runs import PACKAGES, describe_questions
 from app.evaluations.stored_runs import check_questions, store

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from app.db.session import Database
-from app.downloads import Progress
+from app.downloads import Progress, Say
 from app.embedding import embed_missing
-from app.evaluations.drafts import DraftStore, Say, write_drafts
+from app.evaluations.drafts import DraftStore, write_drafts
 from app.evaluations.evidence import Retriever, show_questions
 from app.evaluations.questions import Asked
 from app.indexing import build_index_without

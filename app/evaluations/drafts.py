@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from app.downloads import Say
 from finetune.answer_drafts import Chat
 from generator.models import Generator
 
@@ -16,9 +17,6 @@ FILE = "drafts.sqlite"
 BATCH = 16  # as many as a generator in this process writes at once
 KEPT = timedelta(days=30)
 BUSY_SECONDS = 30.0
-
-Say = Callable[[str], None]
-"""Told in a line what is going to happen."""
 
 
 class DraftsUnusable(Exception):

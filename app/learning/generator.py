@@ -122,7 +122,7 @@ def tune_on(
         )
         not_carried += lost
     if len(examples["train"]) < LEAST_EXAMPLES:
-        raise TooFewExamples(len(examples["train"]), skipped=not_carried, least=LEAST_EXAMPLES)
+        raise too_few_answers(len(examples["train"]), not_carried)
     described: dict[str, Any] = {
         "base": base.model.fingerprint,
         "examples": describe_answer_examples(examples["train"]),
@@ -151,6 +151,17 @@ def tune_on(
         fingerprint = publish(home, run_id, chosen)
         logger().info("generator_tuned", run=run_id, examples=len(examples["train"]))
         return end(home, run_id, report=report, fingerprint=fingerprint)
+
+
+def too_few_answers(found: int, not_carried: int) -> TooFewExamples:
+    """What is said where fewer than `LEAST_EXAMPLES` answers can be learnt."""
+    return TooFewExamples(
+        found,
+        skipped=not_carried,
+        why="have no sentence that their passages carry",
+        least=LEAST_EXAMPLES,
+        other_source="",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

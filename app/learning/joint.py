@@ -1,5 +1,6 @@
 """``footnote tune joint``: retriever and generator learn from each other, round by round."""
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -7,11 +8,19 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from app.db.pair_evidence import pair_answers, searched_pairs
+from app.db.session import Database
 from app.db.training_runs import TrainingRunView
-from app.downloads import Progress
-from app.evaluations.drafts import Say
+from app.downloads import Progress, Say
 from app.learning.answers import GatheredAnswers, gather_answers, read_evidence
-from app.learning.generator import ANSWER_TOKENS, LEAST_EXAMPLES, TuneGenerator, open_base, tune_on
+from app.learning.generator import (
+    ANSWER_TOKENS,
+    LEAST_EXAMPLES,
+    TuneGenerator,
+    open_base,
+    too_few_answers,
+    tune_on,
+)
 from app.learning.retrieval import Home, SomeHome, open_retrieval
 from app.learning.retriever import TuneRetriever, tune_on_material
 from app.learning.runs import Material, begin, end, open_material, work_folder
@@ -21,7 +30,6 @@ from app.observability import logger
 from finetune.answer_examples import AnsweredQuestion, keep_carried
 from finetune.configuration import RetrieverConfig
 from finetune.devices import choose_device
-from finetune.examples import TooFewExamples
 from finetune.joint import LIKELIHOOD_TEMPERATURE, estimate_round, teach
 from finetune.retriever_tuning import Teacher, run_key
 from finetune.trainable_generator import AdapterShape, TrainableGenerator
@@ -59,7 +67,7 @@ def tune_joint(home: Home, wanted: TuneJoint, progress: Progress, say: Say) -> T
     candidates for their questions; the present generator says how likely each of them, alone, makes the
     answer; the retriever learns from that beside its own examples; the corpus is encoded again; and the
     generator learns on what the new retriever finds. Each of these is a training run of its own, so that the
-    same call again goes on where it was killed.
+    same call again goes on where it was killed, if it has the same pairs.
     Nothing goes live.
 
     Args:
@@ -83,7 +91,7 @@ def tune_joint(home: Home, wanted: TuneJoint, progress: Progress, say: Say) -> T
         "lines": len(wanted.retriever.lines),
     }
     lines = [asdict(one) for one in wanted.retriever.lines]
-    described |= {"key": run_key(described | {"lines": lines})}
+    described |= {"key": run_key(described | {"lines": lines, "pairs": _digest_pairs(home.database)})}
     run_id = begin(home, "joint", encoder.fingerprint, described)
     with work_folder(home, run_id) as work:
         first = {"encoder": home.settings.encoder, "generator": home.settings.generator}
@@ -96,6 +104,17 @@ def tune_joint(home: Home, wanted: TuneJoint, progress: Progress, say: Say) -> T
         logger().info("jointly_tuned", run=run_id, rounds=wanted.rounds)
         fingerprint = open_model(home.settings.models_folder, done[-1]["generator"]).fingerprint
         return end(home, run_id, report=report, fingerprint=fingerprint)
+
+
+def _digest_pairs(database: Database) -> str:
+    """A checksum of the pairs that rounds learn from: with others a killed run does not go on."""
+    with database.reading() as session:
+        answers = pair_answers(session)
+        pairs = [
+            [one.id, one.split, one.weight, one.question, answers[one.id], one.passage_ids]
+            for one in searched_pairs(session)
+        ]
+    return hashlib.sha256(json.dumps(sorted(pairs)).encode()).hexdigest()
 
 
 def _read_rounds(work: Path) -> list[dict[str, str]]:
@@ -182,7 +201,7 @@ class _Round:
             made = self.wanted.generator
             asked = keep_carried(answered, made.making)
             if len(asked) < LEAST_EXAMPLES:  # told before the retriever learns in vain
-                raise TooFewExamples(len(asked), skipped=len(answered) - len(asked), least=LEAST_EXAMPLES)
+                raise too_few_answers(len(asked), len(answered) - len(asked))
             base = open_base(home.settings)
             shape = AdapterShape(rank=made.config.rank, scale=made.config.scale, layers=made.config.layers)
             generator = TrainableGenerator(

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from app.catalogue import ModelUnavailable
 from app.cli.documents import ingest_files
 from app.cli.pairs import build_pairs
+from app.db.pair_reviews import review_pair
+from app.db.pairs import PairFilter, list_pairs
 from app.db.releases import list_releases
 from app.db.training_runs import list_runs
 from app.learning.answers import gather_answers
@@ -207,8 +210,14 @@ def test_only_the_very_same_call_goes_on_with_a_killed_joint_run(services: Servi
     for wanted in (*calls, *calls):
         with pytest.raises(Killed):
             tune_joint(services, wanted, kill, said.append)
+    with services.database.writing() as session:
+        pair = list_pairs(session, PairFilter(split="train"), limit=1)[0]
+        review_pair(session, pair.id, "reject", by="Ann", now=datetime.now(UTC))
+    for _ in range(2):
+        with pytest.raises(Killed):
+            tune_joint(services, calls[0], kill, said.append)
     with services.database.reading() as session:
-        assert [one.kind for one in list_runs(session)] == ["joint"] * len(calls)
+        assert [one.kind for one in list_runs(session)] == ["joint"] * (len(calls) + 1)
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """The gate beside real models: what it refuses before it measures, and when it asks for more answers."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ from app.db.releases import get_release
 from app.db.training_runs import Kind, begin_run
 from app.evaluations.questions import Asked
 from app.release_gate import gate_release
-from app.releases import create_release
+from app.releases import create_release, promote
 from app.settings import Settings
-from app.wiring import Services
+from app.wiring import Services, build_services
+from finetune.comparison import NotComparable
 from finetune.gate import GateDecision, MainMeasure
 from finetune.overlap import digest_questions
 from finetune.suites import Question
@@ -130,3 +133,39 @@ def test_questions_that_a_candidate_learnt_refuse_the_gate_and_are_named(service
         "trained on 2 of the questions: 'How heavy is device 1?'; 'Who paints device 2?'"
         in decision.reasons[0]
     )
+
+
+def test_the_gate_asks_beside_what_is_live_now(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not beside what this process still serves; where it can't, it says so."""
+    services.serving.follow()
+    candidate = create_release(services, services.settings, note="", progress=_ignore).id
+    live = create_release(services, services.settings, note="", progress=_ignore).id
+    promote(services, live, detail={"reason": "test"}, forced=True, progress=_ignore)
+    asked = _ask([f"How heavy is device {number}?" for number in range(1, 4)])
+    assert "30 is the least" in _gate(services, candidate, asked, main=None, answers=1).reasons[0]
+    with services.database.reading() as session:
+        gate = get_release(session, candidate).gate
+    assert gate is not None
+    assert gate["live"] == live
+    with closing(build_services(services.settings)) as newer:
+        monkeypatch.setattr("app.bundles.PROMPT_VERSION", "99")
+        monkeypatch.setattr("app.releases.PROMPT_VERSION", "99")
+        candidate = create_release(newer, newer.settings, note="", progress=_ignore).id
+        with pytest.raises(NotComparable, match=r"prompt has the version 1, .*--force --reason"):
+            _gate(newer, candidate, asked, main=None, answers=1)
+
+
+def test_fewer_answers_than_can_decide_are_refused_before_any_is_written(services: Services) -> None:
+    release = create_release(services, services.settings, note="", progress=_ignore).id
+    asked = _ask([f"How heavy is device {number}?" for number in range(1, 41)])
+    mixed = replace(asked, questions=asked.questions[:35], unanswerable=asked.questions[35:])
+    for questions, main, found in (
+        (asked, "supported", "29 of the questions drawn to be answered have 'supported'"),
+        (mixed, "citation recall", "of the questions drawn to be answered have 'citation recall'"),
+        (mixed, "refusal right", "29 of the questions drawn"),
+        (asked, "token recall", "0 of the questions drawn"),
+    ):
+        decision = _gate(services, release, questions, main=main, answers=29)
+        assert found in decision.reasons[0]
+        assert "--answers" in decision.reasons[0]
+        assert not decision.checks

@@ -19,6 +19,7 @@ import typer
 from app.bundles import describe_thresholds, read_thresholds
 from app.cli.documents import ingest_files
 from app.cli.pairs import build_pairs
+from app.db.passages import count_missing_embeddings
 from app.db.releases import (
     ReleaseNotFound,
     ReleaseRetired,
@@ -30,6 +31,7 @@ from app.db.releases import (
     record_gate,
 )
 from app.diagnosis import Level, diagnose
+from app.model_folders import tuned_folder, write_manifest
 from app.models import ReleaseDamaged
 from app.releases import GateOutdated, NothingToRollBack, create_release, promote, retire_old, roll_back
 from app.settings import Settings
@@ -205,6 +207,11 @@ def test_what_can_not_be_gone_back_to_is_said(services: Services) -> None:
     release = _promote(services, services.settings)
     with pytest.raises(NothingToRollBack, match="is live already"):
         roll_back(services, release, reason=None, progress=_ignore)
+    candidate = create_release(services, _other(services), note="", progress=_ignore).id
+    with pytest.raises(NothingToRollBack, match=f"{candidate} was never live"):
+        roll_back(services, candidate, reason=None, progress=_ignore)  # the gate would be passed by
+    with services.database.reading() as session:
+        assert read_pointers(session).release == release
 
 
 def test_the_gate_on_the_command_line(services: Services, run: Any) -> None:
@@ -272,6 +279,20 @@ def test_old_releases_go_with_their_models_and_those_behind_answers_stay(service
         assert retire_old(forgetting) == [first]
         assert not (folder / "trn_a").exists()
         assert "10 grams" in forgetting.search(QUESTION, k=1).hits[0].text
+
+
+def test_a_copy_of_a_model_that_is_kept_leaves_its_vectors(services: Services) -> None:
+    """Tuning that helps nothing leaves a copy of what it began with, which has the same vectors."""
+    own, copy = services.settings, tuned_folder(services.settings.models_folder, "trn_copy")
+    shutil.copytree(own.models_folder / own.encoder, copy)
+    write_manifest(copy, "a test")
+    _promote(services, own.model_copy(update={"encoder": "run:trn_copy"}))
+    with _opened(services, kept_releases=0, keep_answering_releases=False) as forgetting:
+        last = [_promote(forgetting, forgetting.settings) for _ in range(3)][-1]
+    assert not copy.exists()
+    with services.database.reading() as session:
+        live = get_release(session, last)
+        assert count_missing_embeddings(session, live.vectors) == {}
 
 
 def _opened(services: Services, **settings: object) -> AbstractContextManager[Services]:
