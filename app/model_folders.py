@@ -7,7 +7,7 @@ that is verified at every load.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from generator.adapter_base import AdapterBase, read_base
 
 MANIFEST = "manifest.json"
 TUNED = "tuned"  # folder of the models that were tuned here
+SEARCHED = "searched_questions"  # fact of a manifest: digests of what weights of search were chosen on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +118,8 @@ def write_manifest(folder: Path, source: str, **facts: object) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True))
 
 
-def record_search(models: Path, reference: str, search: Mapping[str, Any]) -> None:
-    """Record how to search with an encoder that was tuned here.
+def tuned_manifest(models: Path, reference: str) -> Path:
+    """The manifest of an encoder that was tuned here.
 
     Raises:
         ModelUnavailable: If it was not: the weights of others are those of the program.
@@ -130,10 +131,34 @@ def record_search(models: Path, reference: str, search: Mapping[str, Any]) -> No
             f"encoder {reference!r} was not tuned here, so weights can't be kept with it; "
             "set FOOTNOTE_ENCODER=run:ID"
         )
-    written = json.loads(manifest.read_text()) | {"search": dict(search)}
+    return manifest
+
+
+def record_search(
+    models: Path, reference: str, search: Mapping[str, Any], *, questions: Sequence[str]
+) -> None:
+    """Record how to search with an encoder that was tuned here.
+
+    Args:
+        models: Folder of all models.
+        reference: The encoder.
+        search: What to search with instead of what the program has.
+        questions: Digests of those that it was chosen on; see `searched_questions`.
+
+    Raises:
+        ModelUnavailable: See `tuned_manifest`.
+    """
+    manifest = tuned_manifest(models, reference)
+    written = json.loads(manifest.read_text()) | {"search": dict(search), SEARCHED: list(questions)}
     beside = manifest.with_suffix(".writing")
     beside.write_text(json.dumps(written, indent=2, sort_keys=True))
     beside.replace(manifest)
+
+
+def searched_questions(models: Path, reference: str) -> set[str]:
+    """Digests of the questions that an encoder's weights of search were chosen on; none for the program's."""
+    manifest = model_folder(models, reference) / MANIFEST
+    return set(json.loads(manifest.read_text()).get(SEARCHED, ())) if manifest.is_file() else set()
 
 
 def _checksums(folder: Path) -> dict[str, str]:

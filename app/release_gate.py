@@ -20,7 +20,7 @@ from app.evaluations.drafts import DraftStore
 from app.evaluations.evidence import Retriever
 from app.evaluations.questions import Asked, draw_questions
 from app.indexing import build_index_without
-from app.model_folders import model_folder
+from app.model_folders import model_folder, searched_questions
 from app.models import ReleaseDamaged
 from app.releases import checked_lineup
 from app.searching import LiveIndex, find_passages
@@ -89,7 +89,10 @@ def gate_release(
     """
     candidate, live = checked_lineup(services, release_id), _live_lineup(services)
     questions = [one.question for one in (*asked.questions, *asked.unanswerable)]
-    learnt = overlap(questions, learnt_questions(services.database, release_id))
+    encoder = candidate.settings.encoder
+    known = learnt_questions(services.database, release_id)
+    known |= searched_questions(services.settings.models_folder, encoder)
+    learnt = overlap(questions, known)
     same_generator = candidate.models.generator.fingerprint == live.models.generator.fingerprint
     chosen = main or ("mrr@10" if same_generator else "citation recall")
     falls = {name: allowed for name, allowed in (FALLS | {"mrr@10": 0.02}).items() if name != chosen}

@@ -27,9 +27,31 @@ Most = Annotated[
     int,
     typer.Option(min=20, help="Most pairs that are learnt; the most different ones where there are more."),
 ]
-HeldOut = Annotated[int, typer.Option(min=0, help="Most pairs of dev that epochs are chosen on.")]
+
+
+def _check_held_out(count: int) -> int:
+    """None, or as many as can tell one epoch from another."""
+    from app.learning.runs import LEAST_DEV  # noqa: PLC0415 - loads torch
+
+    if 0 < count < LEAST_DEV:
+        raise typer.BadParameter(f"{count} can't tell one epoch from another: {LEAST_DEV} or more, or 0")
+    return count
+
+
+HeldOut = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        callback=_check_held_out,
+        help="Most pairs of dev that epochs are chosen on; 0 learns them all.",
+    ),
+]
 Layers = Annotated[
-    int, typer.Option(min=1, help="Layers that learn, counted from the output; fewer are faster.")
+    int,
+    typer.Option(
+        min=1,
+        help="Layers that learn, counted from the output; fewer are faster. A tuned generator keeps its own.",
+    ),
 ]
 GeneratorRate = Annotated[float, typer.Option(min=1e-7, max=1e-2, help="Largest learning rate.")]
 
@@ -40,7 +62,7 @@ def generator(
     held_out: HeldOut = _HELD_OUT,
     epochs: Annotated[int, typer.Option(min=1, help="Most times each pair is seen.")] = _DEFAULTS.epochs,
     layers: Layers = _DEFAULTS.layers,
-    rank: Annotated[int, typer.Option(min=1, help="Of the adapter's matrices.")] = _DEFAULTS.rank,
+    rank: Annotated[int, typer.Option(min=1, help="Of a new adapter's matrices.")] = _DEFAULTS.rank,
     learning_rate: GeneratorRate = GENERATOR_LEARNING_RATE,
     seed: Seed = _SEED,
     device: Device = "auto",

@@ -129,7 +129,7 @@ def search(
     ],
     save: Annotated[
         bool,
-        typer.Option("--save", help="Search with them from now on; only with an encoder tuned here."),
+        typer.Option("--save", help="Keep them with the configured encoder, which must be tuned here."),
     ] = False,
     json: AsJson = False,
 ) -> None:

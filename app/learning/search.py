@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+from app.catalogue import ModelUnavailable
 from app.db.document_views import document_uris
 from app.downloads import Progress
-from app.model_folders import record_search
+from app.model_folders import record_search, tuned_manifest
 from app.wiring import Services
 from finetune.examples import ExamplesInvalid
 from finetune.fusion_weights import LEAST_QUESTIONS, Judged, Learned, describe_weights, learn_weights
+from finetune.overlap import digest_questions
 from finetune.suites import Question
 from retriever.candidates import find_candidates
 
@@ -22,13 +24,17 @@ def learn_search(
     Args:
         services: With the configured encoder and the live index.
         questions: With the documents that answer them; those of documents that are not here are left out.
-        save: Whether searches with this encoder use the weights from now on; only for one tuned here.
+        save: Whether the weights are kept with the configured encoder; only for one tuned here, which must be
+            the one that answers.
         progress: Told how far it is.
 
     Raises:
         ExamplesInvalid: If fewer questions are left than can tell weights apart.
-        ModelUnavailable: If the weights are to be saved and the encoder was not tuned here.
+        ModelUnavailable: If the weights are to be saved, and the encoder was not tuned here or another one
+            is live.
     """
+    if save:
+        _check_encoder(services)
     live, config = services.live_index(), services.search_config
     with services.database.reading() as session:
         ids = {uri: document_id for document_id, uri in document_uris(session).items()}
@@ -66,6 +72,20 @@ def learn_search(
     learned = learn_weights(judged, config, seed=SEED)
     if save:
         record_search(
-            services.settings.models_folder, services.settings.encoder, describe_weights(learned.config)
+            services.settings.models_folder,
+            services.settings.encoder,
+            describe_weights(learned.config),
+            questions=digest_questions(one.question for one in answered),
         )
     return learned
+
+
+def _check_encoder(services: Services) -> None:
+    """Refuse, before anything is asked, weights that would be kept with an encoder that they are not of."""
+    configured, live = services.settings.encoder, services.serving.lineup().settings.encoder
+    tuned_manifest(services.settings.models_folder, configured)
+    if live != configured:
+        raise ModelUnavailable(
+            f"the live release searches with the encoder {live!r}, and weights are kept with the configured "
+            f"one, {configured!r}; set FOOTNOTE_ENCODER={live}"
+        )

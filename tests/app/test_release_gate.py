@@ -12,6 +12,7 @@ import pytest
 from app.db.releases import get_release
 from app.db.training_runs import Kind, begin_run
 from app.evaluations.questions import Asked
+from app.model_folders import record_search
 from app.release_gate import gate_release
 from app.releases import create_release, promote
 from app.settings import Settings
@@ -21,6 +22,8 @@ from finetune.gate import GateDecision, MainMeasure
 from finetune.overlap import digest_questions
 from finetune.suites import Question
 from tests.app.devices import ADDRESS, open_device_home, tuned_encoder
+
+LEARNT = ("How heavy is", "Who paints", "How heavy is", "Who paints")
 
 
 def _ignore(_what: str, _done: int, _total: int) -> None:
@@ -125,14 +128,15 @@ def test_questions_that_a_candidate_learnt_refuse_the_gate_and_are_named(service
     first = _record_run(services, "retriever", ["How heavy is  DEVICE 1?"], encoder=services.settings.encoder)
     second = _record_run(services, "retriever", ["Who paints device 2?"], encoder=f"run:{first}")
     settings = services.settings.model_copy(update={"encoder": tuned_encoder(services, second)})
+    chosen_on = digest_questions(["How heavy is device 3?"])
+    record_search(settings.models_folder, settings.encoder, {}, questions=chosen_on)
     release = create_release(services, settings, note="", progress=_ignore)
-    asked = _ask(["How heavy is device 1?", "Who paints device 2?", "How heavy is device 3?"])
+    asked = _ask([f"{what} device {number}?" for number, what in enumerate(LEARNT, start=1)])
     decision = _gate(services, release.id, asked, main=None, answers=1)
     assert not decision.passed
-    assert (
-        "trained on 2 of the questions: 'How heavy is device 1?'; 'Who paints device 2?'"
-        in decision.reasons[0]
-    )
+    assert "trained on 3 of the questions" in decision.reasons[0]
+    assert all(repr(one.question) in decision.reasons[0] for one in asked.questions[:3])
+    assert repr(asked.questions[3].question) not in decision.reasons[0]
 
 
 def test_the_gate_asks_beside_what_is_live_now(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,12 +163,13 @@ def test_fewer_answers_than_can_decide_are_refused_before_any_is_written(service
     release = create_release(services, services.settings, note="", progress=_ignore).id
     asked = _ask([f"How heavy is device {number}?" for number in range(1, 41)])
     mixed = replace(asked, questions=asked.questions[:35], unanswerable=asked.questions[35:])
-    for questions, main, found in (
+    cases: list[tuple[Asked, MainMeasure, str]] = [
         (asked, "supported", "29 of the questions drawn to be answered have 'supported'"),
         (mixed, "citation recall", "of the questions drawn to be answered have 'citation recall'"),
         (mixed, "refusal right", "29 of the questions drawn"),
         (asked, "token recall", "0 of the questions drawn"),
-    ):
+    ]
+    for questions, main, found in cases:
         decision = _gate(services, release, questions, main=main, answers=29)
         assert found in decision.reasons[0]
         assert "--answers" in decision.reasons[0]
