@@ -31,7 +31,6 @@ ASKED = [
         "What does device {} weigh in grams?",
     )
     for number in range(12)
-    for asked in [form.format(number)]
 ]
 
 
