@@ -129,6 +129,7 @@ def release_lineup(settings: Settings, release: ReleaseView, *, loaded: Models |
     )
     pins = Pins(
         encoder=release.encoder_weights,
+        vectors=release.vectors,
         reranker=release.reranker_weights,
         generator=release.generator_weights,
         search=thresholds.search,

@@ -127,6 +127,7 @@ def _disk(settings: Settings) -> Finding:
 def _release(lineup: Lineup) -> Finding:
     try:
         lineup.models.verify()
+        _ = lineup.models.encoder  # it may run in another way here than where the index was built
     except ReleaseDamaged as error:
         return Finding(level=Level.BROKEN, subject="release", found=str(error), mend=_RELEASE)
     return Finding(level=Level.FINE, subject="release", found=f"{lineup.release}, its models are whole")

@@ -143,20 +143,22 @@ def record_search(
         models: Folder of all models.
         reference: The encoder.
         search: What to search with instead of what the program has.
-        questions: Digests of those that it was chosen on; see `searched_questions`.
+        questions: Digests of those that it was chosen on, added to those of before; see `searched_questions`.
 
     Raises:
         ModelUnavailable: See `tuned_manifest`.
     """
     manifest = tuned_manifest(models, reference)
-    written = json.loads(manifest.read_text()) | {"search": dict(search), SEARCHED: list(questions)}
+    known = json.loads(manifest.read_text())
+    asked = sorted({*known.get(SEARCHED, ()), *questions})  # a release may have the weights of before
+    written = known | {"search": dict(search), SEARCHED: asked}
     beside = manifest.with_suffix(".writing")
     beside.write_text(json.dumps(written, indent=2, sort_keys=True))
     beside.replace(manifest)
 
 
 def searched_questions(models: Path, reference: str) -> set[str]:
-    """Digests of the questions that an encoder's weights of search were chosen on; none for the program's."""
+    """Digests of all questions that an encoder's weights of search were ever chosen on."""
     manifest = model_folder(models, reference) / MANIFEST
     return set(json.loads(manifest.read_text()).get(SEARCHED, ())) if manifest.is_file() else set()
 

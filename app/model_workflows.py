@@ -11,7 +11,7 @@ from app.db.releases import ReleaseNotFound, get_release
 from app.evaluations.questions import pair_questions
 from app.observability import logger
 from app.release_gate import DRAWN_BY, gate_release
-from app.releases import create_release, promote
+from app.releases import create_release, is_live, promote
 from app.workflows import Run
 from finetune.gate import MainMeasure
 
@@ -108,29 +108,33 @@ def promote_release(
         reason: Why; needed where the gate is passed by.
 
     Returns:
-        ``promoted``, and the ``gate``'s decision; None where it was passed by.
+        ``promoted``, and the ``gate``'s decision; None where it was passed by, or the release is
+        live already.
     """
     services, decision = run.services, None
     if gate is not None:
         decision = run.step("gate", partial(_ask_gate, run, release_id, gate))
-        if not decision["passed"]:
+        if decision is not None and not decision["passed"]:
             return {"promoted": False, "gate": decision}
 
     def make_live() -> None:
         promote(
             services,
             release_id,
-            detail={"reason": reason},
+            reason=reason,
             forced=gate is None,
             progress=_brief(run),
+            job_id=run.job_id,
         )
 
     run.step("promote", make_live)
     return {"promoted": True, "gate": decision}
 
 
-def _ask_gate(run: Run, release_id: str, gate: GateOptions) -> dict[str, Any]:
+def _ask_gate(run: Run, release_id: str, gate: GateOptions) -> dict[str, Any] | None:
     services = run.services
+    if is_live(services, release_id):
+        return None
     decision = gate_release(
         services,
         services,

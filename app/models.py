@@ -36,6 +36,7 @@ class Pins:
 
     Attributes:
         encoder: Fingerprint of the encoder's files.
+        vectors: Of the encoder as it runs, which its index was built with.
         reranker: Of the reranker's; None without one.
         generator: Of the generator's files, or the address and name of one on a server.
         search: How to search.
@@ -43,6 +44,7 @@ class Pins:
     """
 
     encoder: str
+    vectors: str
     reranker: str | None
     generator: str
     search: SearchConfig
@@ -89,8 +91,10 @@ class Models:
 
                 model = self._open("encoder", self._settings.encoder)
                 self._search = SearchConfig(**model.search) if self._pins is None else self._pins.search
-                shared = self._share("encoder", model.fingerprint)
-                self._encoder = shared or load_encoder(model.folder, weights_sha256=model.fingerprint)
+                shared: Encoder | None = self._share("encoder", model.fingerprint)
+                encoder = shared or load_encoder(model.folder, weights_sha256=model.fingerprint)
+                self._require_vectors(encoder)
+                self._encoder = encoder
                 self._weights["encoder"] = model.fingerprint
             return self._encoder
 
@@ -218,6 +222,17 @@ class Models:
         pinned = None if self._pins is None else getattr(self._pins, part)
         if pinned is not None and pinned != fingerprint:
             raise ReleaseDamaged(part, f"has the fingerprint {fingerprint}, and was released with {pinned}")
+
+    def _require_vectors(self, encoder: Encoder) -> None:
+        """Raise ReleaseDamaged if the encoder of a release does not run here as where it was made."""
+        if self._pins is not None and self._pins.vectors != encoder.fingerprint:
+            raise ReleaseDamaged(
+                "encoder",
+                "has the files that were released, but runs in another way here (bfloat16 or float32, by the "
+                f"processor, or another version of its library): its vectors are {encoder.fingerprint}, and "
+                f"those of the release's index {self._pins.vectors}. Create a release here, and promote it "
+                "with --force, since the gate can't ask the former",
+            )
 
     def _shared(self) -> dict[tuple[str, str], Any]:
         """What is loaded, by part and fingerprint of its files."""

@@ -22,7 +22,7 @@ from app.evaluations.questions import Asked, draw_questions
 from app.indexing import build_index_without
 from app.model_folders import model_folder, searched_questions
 from app.models import ReleaseDamaged
-from app.releases import checked_lineup
+from app.releases import checked_lineup, is_live
 from app.searching import LiveIndex, find_passages
 from app.wiring import Services
 from finetune.answer_drafts import Condition
@@ -39,6 +39,7 @@ from finetune.gate import (
 )
 from finetune.overlap import overlap
 from generator.adapter_base import read_base
+from retriever.search import SearchConfig
 
 SEARCH_TIME = "search milliseconds"
 MODEL_SIZE = "model megabytes"
@@ -85,13 +86,16 @@ def gate_release(
 
     Raises:
         ReleaseNotFound, ReleaseRetired, ReleaseDamaged: See `app.releases.promote`.
-        NotComparable: If what is live can't be measured, or the main measure can't be had of these questions.
+        NotComparable: If the candidate is live, if what is live can't be measured, or if the main measure
+            can't be had of these questions.
     """
+    if is_live(services, release_id):
+        raise NotComparable(f"{release_id} is live: there is nothing else to compare it with")
     candidate, live = checked_lineup(services, release_id), _live_lineup(services)
     questions = [one.question for one in (*asked.questions, *asked.unanswerable)]
-    encoder = candidate.settings.encoder
     known = learnt_questions(services.database, release_id)
-    known |= searched_questions(services.settings.models_folder, encoder)
+    if candidate.models.search_config != SearchConfig():  # weights that were chosen, not the program's
+        known |= searched_questions(services.settings.models_folder, candidate.settings.encoder)
     learnt = overlap(questions, known)
     same_generator = candidate.models.generator.fingerprint == live.models.generator.fingerprint
     chosen = main or ("mrr@10" if same_generator else "citation recall")

@@ -24,6 +24,7 @@ from app.db.releases import (
     mark_retired,
     move_pointer,
     read_pointers,
+    was_promoted_by,
 )
 from app.db.tables import new_id
 from app.downloads import Progress
@@ -40,6 +41,13 @@ FIRST = "what settings said before the first release"
 
 class NothingToRollBack(Exception):
     """There is no release to go back to; the message says why."""
+
+
+class MovedMeanwhile(Exception):
+    """What was to be done rests on what is so no more; nothing has changed."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} meanwhile; nothing has changed, do it again if it is still wanted")
 
 
 class GateOutdated(Exception):
@@ -116,9 +124,10 @@ def promote(
     services: Services,
     release_id: str,
     *,
-    detail: Mapping[str, Any],
+    reason: str | None,
     forced: bool,
     progress: Progress,
+    job_id: str | None = None,
 ) -> ReleaseView:
     """Make a release live. Every byte of it is checked and its index brought up to date before.
 
@@ -128,9 +137,11 @@ def promote(
     Args:
         services: Of this home.
         release_id: The release.
-        detail: Said of it in the release's events; a ``reason`` where it is forced.
+        reason: Recorded with it; needed where it is forced.
         forced: Whether it goes live whatever the gate decided.
         progress: Told how far its index is.
+        job_id: The job that does it, where one does: repeated after a crash, it changes nothing if it had
+            made the release live, since another may be live by now on purpose.
 
     Raises:
         GateOutdated: If it is not forced, and the gate's newest decision let it not pass, or compared it
@@ -138,23 +149,35 @@ def promote(
         ReleaseNotFound: If there is none of this id.
         ReleaseRetired: If its files are gone.
         ReleaseDamaged: If a part of it is not what was released.
+        MovedMeanwhile: If its index was removed at that very moment.
     """
+    with services.database.reading() as session:
+        done = job_id is not None and was_promoted_by(session, release_id, job_id)
+    if not done:
+        detail = {"reason": reason} | ({} if job_id is None else {"job_id": job_id})
+        _replace_live(services, release_id, detail, forced=forced, progress=progress)
+    retire_old(services)
+    with services.database.reading() as session:
+        return get_release(session, release_id)
+
+
+def _replace_live(
+    services: Services, release_id: str, detail: Mapping[str, Any], *, forced: bool, progress: Progress
+) -> None:
     with services.database.reading() as session:
         first = read_pointers(session).release is None
     lineup = checked_lineup(services, release_id)
+    _build(services, lineup, progress)  # long, and first: being killed in it leaves nothing behind
     before = create_release(services, services.settings, note=FIRST, progress=progress) if first else None
-    index = _build(services, lineup, progress)  # last: what is ingested after it waits for the next build
+    _build(services, lineup, progress)  # last: what is ingested after it waits for the next build
     with services.database.writing() as session:
         live = lock_pointer(session)
         release = get_release(session, release_id)
         if not forced and live != release_id and not _let_through(release, live):
             raise GateOutdated(release_id, live)
         if before is not None and live is None:
-            newest = newest_index(session, before.vectors)
-            _move(session, before.id, newest, EventKind.PROMOTED, {"note": FIRST})
-        moved = _move(session, release_id, index, EventKind.FORCED if forced else EventKind.PROMOTED, detail)
-    retire_old(services)
-    return moved
+            _move(session, before.id, EventKind.PROMOTED, {"note": FIRST})
+        _move(session, release_id, EventKind.FORCED if forced else EventKind.PROMOTED, detail)
 
 
 def _let_through(release: ReleaseView, live: str | None) -> bool:
@@ -163,25 +186,37 @@ def _let_through(release: ReleaseView, live: str | None) -> bool:
     return gate is not None and bool(gate["passed"]) and gate["live"] == live
 
 
+def is_live(services: Services, release_id: str) -> bool:
+    """Whether this release is the live one."""
+    with services.database.reading() as session:
+        return read_pointers(session).release == release_id
+
+
 def checked_lineup(services: Services, release_id: str) -> Lineup:
-    """The lineup of a release whose files were all verified; see `promote` for what it raises."""
+    """The lineup of a release whose files were all verified, and whose encoder makes its index's vectors.
+
+    It raises what `promote` does.
+    """
     with services.database.reading() as session:
         release = get_release(session, release_id)
     if release.state is ReleaseState.RETIRED:
         raise ReleaseRetired(release_id)
     lineup = release_lineup(services.settings, release)
     lineup.models.verify()
+    _ = lineup.models.encoder
     return lineup
 
 
 def _move(
     session: Session,
     release_id: str,
-    index: IndexView | None,
     kind: EventKind,
     detail: Mapping[str, Any],
 ) -> ReleaseView:
-    assert index is not None  # every release that is not retired keeps one
+    """Make a release live with its newest index, which may be newer than one that was just seen."""
+    index = newest_index(session, get_release(session, release_id).vectors)
+    if index is None:
+        raise MovedMeanwhile(f"a deletion removed the index of {release_id}")
     move_pointer(session, release_id, index, kind=kind, detail=detail, now=_now())
     logger().info("release_live", release=release_id, how=kind.value)
     return get_release(session, release_id)
@@ -202,6 +237,7 @@ def roll_back(
 
     Raises:
         NothingToRollBack: If no release is live, it replaced none, or the one named is live or never was.
+        MovedMeanwhile: If another release went live since this was asked, or its index was removed.
         ReleaseNotFound, ReleaseRetired, ReleaseDamaged: See `promote`.
     """
     with services.database.reading() as session:
@@ -222,9 +258,11 @@ def roll_back(
     with services.database.reading() as session:
         index = newest_index(session, get_release(session, target).vectors)
     if index is None or not is_whole(services.settings, index):
-        index = _build(services, lineup, progress)
+        _build(services, lineup, progress)
     with services.database.writing() as session:
-        return _move(session, target, index, EventKind.ROLLED_BACK, {"from": live_id, "reason": reason})
+        if (now_live := lock_pointer(session)) != live_id:
+            raise MovedMeanwhile(f"{now_live} took the place of {live_id}")
+        return _move(session, target, EventKind.ROLLED_BACK, {"from": live_id, "reason": reason})
 
 
 def retire_old(services: Services) -> list[str]:

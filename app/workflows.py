@@ -124,6 +124,7 @@ def _index(run: Run) -> str:
     """
     services = run.services
     while True:
+        run.check()
         encoder = services.serving.follow().models.encoder
         with contextlib.suppress(ReleaseMoved):
             index_id = build_live_index(

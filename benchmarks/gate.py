@@ -105,7 +105,7 @@ class _Bench:
     def _worse(self, best: Settings) -> Iterator[tuple[bool, bool]]:
         """All that is asked beside the best encoder, once that is live."""
         live = create_release(self.services, best, note="live", progress=report_nothing)
-        promote(self.services, live.id, detail={"reason": "live"}, forced=True, progress=report_nothing)
+        promote(self.services, live.id, reason="live", forced=True, progress=report_nothing)
         self.services.serving.follow()
         for kind in sorted({"noisy", "half"} & set(self.kinds)):
             for seed in SEEDS:

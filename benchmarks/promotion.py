@@ -50,7 +50,7 @@ def _measure(
     candidate = create_release(services, other, note="measured", progress=report_nothing)
     for _ in range(arguments.times):
         time.sleep(arguments.pause)
-        promote(services, candidate.id, detail={"reason": "measured"}, forced=True, progress=report_nothing)
+        promote(services, candidate.id, reason="measured", forced=True, progress=report_nothing)
         time.sleep(arguments.pause)
         roll_back(services, None, reason="measured", progress=report_nothing)
     time.sleep(arguments.pause)

@@ -32,7 +32,7 @@ from app.db.training_runs import TrainingRunNotFound
 from app.job_views import JobEnded, JobNotFound, JobUnderWay
 from app.models import ReleaseDamaged
 from app.observability import logger
-from app.releases import NothingToRollBack
+from app.releases import MovedMeanwhile, NothingToRollBack
 from app.searching import ProductUnknown
 from app.sources.errors import SourceInvalid
 from app.uploads import DiskFull, UploadTooLarge
@@ -59,6 +59,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     ReleaseNotFound: (404, "release-not-found"),
     TrainingRunNotFound: (404, "training-run-not-found"),
     NothingToRollBack: (409, "nothing-to-roll-back"),
+    MovedMeanwhile: (409, "moved-meanwhile"),
     ReleaseRetired: (409, "release-retired"),
     ReleaseDamaged: (503, "release-damaged"),
     JobUnderWay: (409, "job-under-way"),

@@ -104,7 +104,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from app.learning.runs import AlreadyTuning  # noqa: PLC0415
     from app.metrics import PortTaken  # noqa: PLC0415
     from app.models import ReleaseDamaged  # noqa: PLC0415
-    from app.releases import GateOutdated, NothingToRollBack  # noqa: PLC0415
+    from app.releases import GateOutdated, MovedMeanwhile, NothingToRollBack  # noqa: PLC0415
     from app.searching import ProductUnknown  # noqa: PLC0415 - loads the search libraries
     from app.sources.errors import SourceInvalid  # noqa: PLC0415
     from app.wiring import NotReady  # noqa: PLC0415
@@ -154,6 +154,7 @@ def _expected_errors() -> tuple[type[Exception], ...]:
         ReleaseDamaged,
         ReleaseRetired,
         GateOutdated,
+        MovedMeanwhile,
         NothingToRollBack,
         AlreadyTuning,
         DeviceUnavailable,

@@ -124,11 +124,13 @@ def promote_release(
     json: AsJson = False,
 ) -> None:
     """Make a release live if the gate lets it; servers follow within seconds."""
-    from app.releases import promote  # noqa: PLC0415
+    from app.releases import is_live, promote  # noqa: PLC0415
 
     if force and not (reason or "").strip():
         raise typer.BadParameter("--force needs --reason: it is recorded why the gate was passed by")
-    if not force:
+    with closing(build_services(load_settings())) as services:
+        done = is_live(services, release_id)  # by the same command before, which was killed after it
+    if not force and not done:
         decision = _decide(release_id, suite, pairs, main=main, margin=margin, answers=answers)
         if not json:
             _print_decision(decision)
@@ -137,7 +139,7 @@ def promote_release(
                 print_json(asdict(decision))
             raise typer.Exit(1)
     with progress_bars() as progress, closing(build_services(load_settings())) as services:
-        moved = promote(services, release_id, detail={"reason": reason}, forced=force, progress=progress)
+        moved = promote(services, release_id, reason=reason, forced=force, progress=progress)
     _print(moved, json=json)
 
 

@@ -176,6 +176,14 @@ def list_events(session: Session, release_id: str) -> list[EventView]:
     return [EventView(at=row.at, kind=row.kind, detail=row.detail) for row in rows]
 
 
+def was_promoted_by(session: Session, release_id: str, job_id: str) -> bool:
+    """Whether a job has made a release live, whatever is live by now."""
+    kinds = (EventKind.PROMOTED, EventKind.FORCED)
+    return any(
+        one.kind in kinds and one.detail.get("job_id") == job_id for one in list_events(session, release_id)
+    )
+
+
 def lock_pointer(session: Session) -> str | None:
     """Id of the live release, which nothing else can change before this transaction ends."""
     row = session.execute(select(LiveRelease).where(LiveRelease.slot == SLOT).with_for_update()).scalar_one()

@@ -87,8 +87,9 @@ def test_a_missing_model_is_named_and_taken_up_when_it_is_back(
 
 
 def test_a_release_that_can_not_be_loaded_makes_it_not_ready_while_the_former_answers(
-    short_answers: Settings, models: Models, hurried: None
+    short_answers: Settings, models: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("app.serving.RETRY_SECONDS", 3600)  # going back is seen at once all the same
     with TestClient(create_app(short_answers, models), raise_server_exceptions=False) as client:
         client.post("/v1/documents", files={"file": ("note.md", NOTE.encode())})
         readiness(client, 200)

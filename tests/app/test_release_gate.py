@@ -129,7 +129,7 @@ def test_questions_that_a_candidate_learnt_refuse_the_gate_and_are_named(service
     second = _record_run(services, "retriever", ["Who paints device 2?"], encoder=f"run:{first}")
     settings = services.settings.model_copy(update={"encoder": tuned_encoder(services, second)})
     chosen_on = digest_questions(["How heavy is device 3?"])
-    record_search(settings.models_folder, settings.encoder, {}, questions=chosen_on)
+    record_search(settings.models_folder, settings.encoder, {"qa_weight": 0.37}, questions=chosen_on)
     release = create_release(services, settings, note="", progress=_ignore)
     asked = _ask([f"{what} device {number}?" for number, what in enumerate(LEARNT, start=1)])
     decision = _gate(services, release.id, asked, main=None, answers=1)
@@ -144,8 +144,10 @@ def test_the_gate_asks_beside_what_is_live_now(services: Services, monkeypatch: 
     services.serving.follow()
     candidate = create_release(services, services.settings, note="", progress=_ignore).id
     live = create_release(services, services.settings, note="", progress=_ignore).id
-    promote(services, live, detail={"reason": "test"}, forced=True, progress=_ignore)
+    promote(services, live, reason="test", forced=True, progress=_ignore)
     asked = _ask([f"How heavy is device {number}?" for number in range(1, 4)])
+    with pytest.raises(NotComparable, match=f"{live} is live"):
+        _gate(services, live, asked, main=None, answers=1)
     assert "30 is the least" in _gate(services, candidate, asked, main=None, answers=1).reasons[0]
     with services.database.reading() as session:
         gate = get_release(session, candidate).gate

@@ -8,7 +8,7 @@ import pytest
 
 from app.catalogue import ModelUnavailable
 from app.learning.search import learn_search
-from app.model_folders import open_model, searched_questions
+from app.model_folders import open_model, record_search, searched_questions
 from app.models import Models
 from app.releases import create_release, promote
 from app.settings import Settings
@@ -44,7 +44,7 @@ def _ignore(_what: str, _done: int, _total: int) -> None:
 
 def _promote(services: Services, settings: Settings) -> None:
     release = create_release(services, settings, note="", progress=_ignore)
-    promote(services, release.id, detail={"reason": "test"}, forced=True, progress=_ignore)
+    promote(services, release.id, reason="test", forced=True, progress=_ignore)
 
 
 @pytest.fixture
@@ -65,8 +65,12 @@ def test_weights_are_kept_with_the_encoder_and_with_what_they_were_chosen_on(ser
         assert tuned.search_config == released, "a live release keeps its own"
     assert open_model(settings.models_folder, reference).search == describe_weights(learned.config)
     assert Models(settings).search_config == learned.config
+    chosen_on = set(digest_questions(one.question for one in ASKED))
+    assert searched_questions(settings.models_folder, reference) == chosen_on
+    others = set(digest_questions(["Which device is blue?"]))
+    record_search(settings.models_folder, reference, {}, questions=sorted(others))
     kept = searched_questions(settings.models_folder, reference)
-    assert kept == set(digest_questions(one.question for one in ASKED))
+    assert kept == chosen_on | others, "a release that was created before has the former weights"
 
 
 def test_weights_that_would_be_kept_with_the_wrong_encoder_are_refused_before_anything_is_asked(
