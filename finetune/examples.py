@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from finetune.overlap import digest_questions
@@ -72,7 +72,7 @@ class Example:
     Attributes:
         id: Where it comes from, for messages: a pair's id, or a line of a file.
         question: As a user asks it.
-        rows: Passages that answer it, the best first; at least one.
+        rows: All passages that are known to answer it, the best first; at least one.
         relevance: How sure that is, in (0, 1]; an example counts by it.
         source: What said so.
         product: Name of the product that it is about, or None.
@@ -151,13 +151,27 @@ def _text(row: dict[str, Any], field: str) -> str:
 
 
 def merge_examples(examples: Iterable[Example]) -> list[Example]:
-    """Each question with the same best passage once, with the largest relevance, in the order given."""
-    best: dict[tuple[str, int], Example] = {}
+    """Each question with the same best passage once, in the order given.
+
+    It keeps the first's id and source, the largest relevance, and a product that either has. After its own
+    rows it gets those that any example of the same question has: what is known to answer is never taught as
+    wrong.
+    """
+    merged: dict[tuple[str, int], Example] = {}
+    rows: dict[str, dict[int, None]] = {}
     for example in examples:
-        key = " ".join(example.question.casefold().split()), example.rows[0]
-        if key not in best or best[key].relevance < example.relevance:
-            best[key] = example
-    return list(best.values())
+        question = " ".join(example.question.casefold().split())
+        rows.setdefault(question, {}).update(dict.fromkeys(example.rows))
+        first = merged.setdefault((question, example.rows[0]), example)
+        merged[question, example.rows[0]] = replace(
+            first,
+            relevance=max(first.relevance, example.relevance),
+            product=first.product or example.product,
+        )
+    return [
+        replace(example, rows=tuple(dict.fromkeys((*example.rows, *rows[question]))))
+        for (question, _row), example in merged.items()
+    ]
 
 
 def describe_examples(examples: Sequence[Example], corpus: Corpus) -> dict[str, Any]:

@@ -62,9 +62,9 @@ class GeneratorTask:
         places = sorted(range(len(self._chats)), key=lambda place: len(self._chats[place].ids))
         place = places[len(places) // 2]
         began = time.perf_counter()
-        state = self._read(place)
+        states = self._read([place])
         read = time.perf_counter()
-        loss = self._generator.losses([self._chats[place]], [state]).sum()
+        loss = self._generator.losses([self._chats[place]], states).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         self.module.zero_grad()
         once, again = read - began, time.perf_counter() - read
@@ -84,7 +84,7 @@ class GeneratorTask:
         for group in groups_of([self._chats[place] for place in places], self._config.memory_tokens):
             taken = [places[line] for line in group]
             losses = self._generator.losses(
-                [self._chats[place] for place in taken], [self._read(place) for place in taken]
+                [self._chats[place] for place in taken], self._read(taken)
             )  # (group,)
             weights = torch.tensor([self._weights[place] for place in taken], device=losses.device)
             loss = (weights * losses).sum() / len(places)
@@ -92,11 +92,17 @@ class GeneratorTask:
             total += float(loss.detach())
         return total
 
-    def _read(self, place: int) -> Tensor:
-        """What the fixed layers make of an example: computed in the first epoch, kept for the others."""
-        if place not in self._states:
-            (self._states[place],) = self._generator.read([self._chats[place]])
-        return self._states[place]
+    def _read(self, places: Sequence[int]) -> list[Tensor] | None:
+        """What the fixed layers make of examples: computed in the first epoch, kept for the others.
+
+        None where all layers learn.
+        """
+        if not self._generator.has_fixed_layers:
+            return None
+        for place in places:
+            if place not in self._states:
+                (self._states[place],) = self._generator.read([self._chats[place]])
+        return [self._states[place] for place in places]
 
 
 def groups_of(chats: Sequence[TokenizedChat], most_tokens: int) -> list[list[int]]:

@@ -9,7 +9,7 @@ from finetune.examples import Corpus, Example
 from retriever.arrays import Vectors
 
 FindRows = Callable[[str], Sequence[int]]
-"""From a question to rows of the corpus as the live search ranks them, best first."""
+"""From a question to rows of the corpus as some search ranks them, best first."""
 
 
 def mine_negatives(
@@ -20,7 +20,6 @@ def mine_negatives(
     questions: Vectors,
     passages: Vectors,
     config: MiningConfig,
-    known: Sequence[frozenset[int]] | None = None,
 ) -> list[tuple[int, ...]]:
     """For each example, rows that look like an answer and are none.
 
@@ -34,7 +33,6 @@ def mine_negatives(
         questions: (examples, dimension), unit vectors of the questions.
         passages: (corpus, dimension), unit vectors of the passages, by the same encoder.
         config: How to choose.
-        known: More rows per example that answer it, for instance those of the same question elsewhere.
 
     Returns:
         At most ``config.most`` rows an example, as the search ranked them; maybe none.
@@ -43,7 +41,7 @@ def mine_negatives(
     """
     mined = []
     for place, example in enumerate(examples):
-        right = set(example.rows) | (known[place] if known else frozenset())
+        right = set(example.rows)
         texts = {corpus.texts[row] for row in right}
         limit = config.margin * float((passages[sorted(right)] @ questions[place]).max())
         found = [
@@ -55,15 +53,6 @@ def mine_negatives(
         ]
         mined.append(tuple(found[: config.most]))
     return mined
-
-
-def rows_by_question(examples: Sequence[Example]) -> list[frozenset[int]]:
-    """Per example, the rows that answer its question according to any of the examples."""
-    rows: dict[str, set[int]] = {}
-    keys = [" ".join(example.question.casefold().split()) for example in examples]
-    for key, example in zip(keys, examples, strict=True):
-        rows.setdefault(key, set()).update(example.rows)
-    return [frozenset(rows[key]) for key in keys]
 
 
 def random_negatives(

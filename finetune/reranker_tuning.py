@@ -9,7 +9,7 @@ from torch import Tensor
 
 from finetune.configuration import RerankerConfig
 from finetune.examples import Corpus, Example
-from finetune.negatives import random_negatives, rows_by_question
+from finetune.negatives import random_negatives
 from finetune.trainable_encoder import PART_TOKENS
 from finetune.trainable_reranker import TokenizedPair, TrainableReranker
 from retriever.token_batches import group_by_length
@@ -62,7 +62,6 @@ class RerankerTask:
     ) -> None:
         self._reranker, self._config, self._seed = reranker, config, seed
         self._corpus, self._examples, self._negatives = corpus, examples, negatives
-        self._right = rows_by_question(examples)
         self._per_epoch = -(-len(examples) // config.batch_size)
         self._lists = lru_cache(maxsize=1)(self._lists_in)
 
@@ -114,8 +113,9 @@ class RerankerTask:
 
     def _others(self, place: int, taken: Sequence[int], generator: np.random.Generator) -> list[int]:
         """Random rows of other documents, maybe none in a very small corpus."""
-        own = {self._corpus.documents[row] for row in self._right[place]}
-        texts = {self._corpus.texts[row] for row in (*self._right[place], *taken)}
+        right = self._examples[place].rows
+        own = {self._corpus.documents[row] for row in right}
+        texts = {self._corpus.texts[row] for row in (*right, *taken)}
         rows = dict.fromkeys(generator.integers(len(self._corpus), size=_DRAWS).tolist())
         return [
             row

@@ -15,7 +15,7 @@ from torch import Tensor
 from finetune.configuration import OptimizerConfig, RerankerConfig, RetrieverConfig
 from finetune.contrastive import contrastive_loss, distillation_loss
 from finetune.examples import Corpus, Example, describe_examples
-from finetune.negatives import random_negatives, rows_by_question
+from finetune.negatives import random_negatives
 from finetune.trainable_encoder import TrainableEncoder
 
 Teacher = Mapping[int, float]
@@ -67,7 +67,7 @@ class RetrieverTask:
         self._relevance = torch.tensor([one.relevance for one in examples])  # (examples,)
         first: dict[str, int] = {}
         self._same_text = [first.setdefault(text, row) for row, text in enumerate(corpus.texts)]
-        self._right = [frozenset(self._same_text[row] for row in rows) for rows in rows_by_question(examples)]
+        self._right = [frozenset(self._same_text[row] for row in one.rows) for one in examples]
         self._passage_tokens = lru_cache(maxsize=50_000)(self._tokens_of)
         self._per_epoch = max(1, len(examples) // config.batch_size)
         self._order = lru_cache(maxsize=1)(self._order_of)
@@ -180,6 +180,7 @@ def describe_run(
     optimizer: OptimizerConfig,
     *,
     base: str,
+    device: torch.device,
     teachers: Sequence[Teacher | None] | None = None,
 ) -> dict[str, Any]:
     """All that decides a run's weights, for its manifest.
@@ -191,6 +192,7 @@ def describe_run(
         config: How it is tuned.
         optimizer: How weights move.
         base: Fingerprint of the model that it begins from.
+        device: Where it is tuned.
         teachers: Per example a teacher's scores, or None.
     """
     mined = json.dumps([list(rows) for rows in negatives]).encode()
@@ -207,6 +209,7 @@ def describe_run(
         "config": asdict(config),
         "optimizer": asdict(optimizer),
         "torch": torch.__version__,
+        "device": str(device),
     }
 
 

@@ -155,7 +155,7 @@ class TrainableGenerator:
 
     @torch.no_grad()
     def read(self, chats: Sequence[TokenizedChat]) -> list[Tensor]:
-        """What the fixed layers make of each chat: (tokens, dimension) each, on the CPU."""
+        """What the fixed layers make of each chat: (tokens, dimension), on the CPU; there must be some."""
         hidden = self._run(self._ids(chats), layers=slice(0, self._split))  # (n, longest, dimension)
         return [line[: len(chat.ids)].cpu() for line, chat in zip(hidden, chats, strict=True)]
 

@@ -78,8 +78,19 @@ def retriever(
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a text file."""
-    return path.read_text(encoding="utf-8").splitlines()
+    """The lines of a file of JSON lines, which may hold other separators of lines within their texts.
+
+    Raises:
+        ExamplesInvalid: If it is not UTF-8.
+    """
+    from finetune.examples import ExamplesInvalid  # noqa: PLC0415
+
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ExamplesInvalid(f"{path}, line {line}: it is not UTF-8; save the file as UTF-8") from error
 
 
 def run_summary(run: TrainingRunView) -> str:

@@ -131,12 +131,12 @@ def tune_on(
         "making": asdict(wanted.making),
         "optimizer": asdict(wanted.optimizer),
         "torch": torch.__version__,
+        "device": str(generator.device),
     }
     described |= {
         "key": run_key(described),
         "skipped": {**gathered.skipped, "no sentence is carried by what is shown": not_carried},
         "generator": home.settings.generator,
-        "device": str(generator.device),
     }
     run_id = begin(home, "generator", base.model.fingerprint, described)
     with work_folder(home, run_id) as work:

@@ -84,9 +84,17 @@ def _tune(home: Home, material: Material, wanted: TuneReranker, progress: Progre
     train = draw_examples(material.gathered.train, wanted.limit, seed=wanted.optimizer.seed)
     negatives = mine(material, train, wanted.mining, progress)
     base, corpus = material.base, material.corpus.corpus
-    described = describe_run(corpus, train, negatives, wanted.config, wanted.optimizer, base=base.fingerprint)
+    described = describe_run(
+        corpus,
+        train,
+        negatives,
+        wanted.config,
+        wanted.optimizer,
+        base=base.fingerprint,
+        device=choose_device(wanted.device),
+    )
     described |= {"key": run_key(described), "mining": asdict(wanted.mining)}
-    described |= describe_material(home, material, wanted.device)
+    described |= describe_material(home, material)
     run_id = begin(home, "reranker", base.fingerprint, described)
     with work_folder(home, run_id) as work:
         began, tuned = time.monotonic(), work / "tuned"
@@ -139,7 +147,7 @@ def choose_weight(material: Material, folder: Path, seed: int, progress: Progres
     seconds = []
     for place, example in enumerate(asked):
         progress("Weighing", place, len(asked))
-        found = material.retrieval.find(example.question, queries[place], k=SEARCHED)
+        found = material.retrieval.find(example.question, queries[place], k=SEARCHED, uses_pairs=True)
         hits = [hit for hit in found if hit.passage_id in corpus.rows]
         texts = [corpus.corpus.texts[corpus.rows[hit.passage_id]] for hit in hits[:depth]]
         began = time.perf_counter()

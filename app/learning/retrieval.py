@@ -2,24 +2,24 @@
 
 import fcntl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from app.db.products import product_names
 from app.db.session import Database
 from app.downloads import Progress
 from app.embedding import embed_missing
 from app.indexing import build_index_without
 from app.models import Models
-from app.searching import LiveIndex
+from app.searching import LiveIndex, search_live
 from app.settings import Settings
 from retriever.arrays import Vectors
 from retriever.encoder import Encoder
 from retriever.search import Hit, SearchConfig
-from retriever.search import search as search_index
 
 TRAINING_INDEX = "training-index-"
 LOCK = "lock"
@@ -55,31 +55,46 @@ class Retrieval:
     Attributes:
         live: The index.
         encoder: The one that it was built with.
-        config: How to search. The questions of QA pairs have no weight in it: they would lead to the very
-            passages that are to be learnt.
+        config: How to search, as in service.
+        names: Name and aliases of every product, by its id: what a question may be about.
     """
 
     live: LiveIndex
     encoder: Encoder
     config: SearchConfig
+    names: Mapping[str, Sequence[str]]
 
-    def find(self, question: str, query: Vectors, *, k: int) -> list[Hit]:
+    def find(self, question: str, query: Vectors, *, k: int, uses_pairs: bool = False) -> list[Hit]:
         """The passages that fit a question best.
 
         Args:
             question: The question.
             query: (dimension,), its vector.
             k: Most hits.
+            uses_pairs: Whether the questions of QA pairs lead to passages, as in service. Those of a question
+                that is to be learnt would lead to the very passages that answer it.
         """
-        return search_index(
-            self.live.index,
+        return search_live(
+            self.live,
             self.encoder,
             question,
             k=k,
-            config=self.config,
-            hidden_documents=self.live.hidden_documents,
+            products=None,
+            names=self.names,
+            config=self.config if uses_pairs else replace(self.config, qa_weight=0.0),
             query=query[None, :],
-        )
+        ).hits
+
+    def find_by_words(self, question: str, *, k: int) -> list[str]:
+        """Ids of the passages that share most with a question by BM25, whatever an encoder makes of them.
+
+        Args:
+            question: The question.
+            k: Most passages.
+        """
+        words = self.live.index.words
+        found = words.rank(words.scores(words.tokens(question)), k=k)
+        return [self.live.index.passage_ids[row] for row in found.rows.tolist()]
 
 
 @contextmanager
@@ -104,4 +119,6 @@ def open_retrieval(home: Home, progress: Progress) -> Iterator[Retrieval]:
             hidden_documents=frozenset(),
             hidden_pairs=frozenset(),
         )
-        yield Retrieval(live=live, encoder=encoder, config=replace(models.search_config, qa_weight=0.0))
+        with home.database.reading() as session:
+            names = product_names(session)
+        yield Retrieval(live=live, encoder=encoder, config=models.search_config, names=names)

@@ -15,10 +15,9 @@ from app.learning.corpus import LearningCorpus, read_corpus
 from app.learning.examples import Gathered, gather_examples
 from app.learning.retrieval import Home, Retrieval, open_retrieval
 from app.model_folders import MANIFEST, Model, open_model, tuned_folder, write_manifest
-from finetune.configuration import DeviceName, MiningConfig
-from finetune.devices import choose_device
-from finetune.examples import LEAST_EXAMPLES, Example, ExampleLine, TooFewExamples
-from finetune.negatives import mine_negatives, rows_by_question
+from finetune.configuration import MiningConfig
+from finetune.examples import LEAST_EXAMPLES, Example, ExampleLine, TooFewExamples, describe_examples
+from finetune.negatives import mine_negatives
 from retriever.writing import write_whole
 
 LEAST_DEV = 20
@@ -65,12 +64,12 @@ def open_material(home: Home, lines: Sequence[ExampleLine], progress: Progress) 
         yield Material(base=base, retrieval=retrieval, corpus=corpus, gathered=gathered)
 
 
-def describe_material(home: Home, material: Material, device: DeviceName) -> dict[str, Any]:
-    """What a report says of a run beside what decides its weights."""
+def describe_material(home: Home, material: Material) -> dict[str, Any]:
+    """What a report says of a run beside what decides its steps."""
     return {
         "skipped": dict(material.gathered.skipped),
         "encoder": home.settings.encoder,
-        "device": str(choose_device(device)),
+        "dev": describe_examples(material.gathered.dev, material.corpus.corpus),
     }
 
 
@@ -97,7 +96,6 @@ def mine(
         questions=vectors,
         passages=corpus.vectors,
         config=mining,
-        known=rows_by_question(examples),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from app.catalogue import ModelUnavailable
 from app.db.document_views import document_uris
+from app.db.products import product_names
 from app.downloads import Progress
 from app.model_folders import record_search, tuned_manifest
 from app.wiring import Services
@@ -12,6 +13,7 @@ from finetune.fusion_weights import LEAST_QUESTIONS, Judged, Learned, describe_w
 from finetune.overlap import digest_questions
 from finetune.suites import Question
 from retriever.candidates import find_candidates
+from retriever.products import ProductDetector
 
 SEED = 20260901  # of the halvings; any fixed number
 
@@ -38,6 +40,7 @@ def learn_search(
     live, config = services.live_index(), services.search_config
     with services.database.reading() as session:
         ids = {uri: document_id for document_id, uri in document_uris(session).items()}
+        detector = ProductDetector(live.index.products, product_names(session))
     answered = [one for one in questions if any(uri in ids for uri in one.gold_uris)]
     if len(answered) < LEAST_QUESTIONS:
         raise ExamplesInvalid(
@@ -60,6 +63,7 @@ def learn_search(
             questions=0,
             allowed=allowed,
             allowed_questions=usable,
+            detector=detector if config.product_weight else None,
         )
         judged.append(
             Judged(

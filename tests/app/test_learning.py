@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from app.cli.documents import ingest_files
 from app.cli.program import app
+from app.cli.tuning import read_lines
 from app.db.training_runs import list_runs
 from app.downloads import Progress
 from app.learning import runs
@@ -170,11 +171,23 @@ def test_a_full_disk_is_said_and_the_next_call_goes_on(
     assert len(run.report["losses"]) == 2
 
 
+def test_a_file_of_examples_may_hold_any_separator_of_lines_in_its_texts(tmp_path: Path) -> None:
+    """As spreadsheets and browsers write them, with a byte order mark before all."""
+    row = json.loads(_examples()[0]) | {"quote": "one\u2028two\u2029three\u0085four"}
+    file = tmp_path / "examples.jsonl"
+    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for _ in range(2)), "utf-8-sig")
+    lines = read_example_lines(read_lines(file))
+    assert [(one.number, one.quote) for one in lines] == [(1, row["quote"]), (2, row["quote"])]
+
+
 def test_the_command_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "examples.jsonl"
     broken.write_text(_examples()[0] + "\n{broken\n")
     monkeypatch.setenv("FOOTNOTE_HOME", str(tmp_path / "home"))
     result = CliRunner().invoke(app, ["tune", "retriever", "--examples", str(broken)])
     assert "line 2: " in str(result.exception)
+    broken.write_bytes(_examples()[0].encode() + '\n{"question": "Größe?"}\n'.encode("latin-1"))
+    result = CliRunner().invoke(app, ["tune", "retriever", "--examples", str(broken)])
+    assert f"{broken}, line 2: it is not UTF-8" in str(result.exception)
     result = CliRunner().invoke(app, ["tune", "show", "trn_none"])
     assert "no training run 'trn_none'" in str(result.exception)

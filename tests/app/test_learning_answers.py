@@ -8,20 +8,26 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from app.catalogue import ModelUnavailable
 from app.cli.documents import ingest_files
 from app.cli.pairs import build_pairs
+from app.db.interactions import click_hit
 from app.db.pair_reviews import review_pair
 from app.db.pairs import PairFilter, list_pairs
 from app.db.releases import list_releases
+from app.db.searches import SearchRecord, add_searches
 from app.db.training_runs import list_runs
 from app.learning.answers import gather_answers
+from app.learning.examples import HELD_OUT
 from app.learning.generator import TuneGenerator, tune_generator
 from app.learning.joint import TuneJoint, tune_joint
-from app.learning.retriever import TuneRetriever
+from app.learning.retriever import TuneRetriever, tune_retriever
 from app.learning.runs import open_material
 from app.model_folders import open_model, tuned_folder
 from app.models import Models
@@ -35,10 +41,13 @@ from finetune.configuration import (
     RetrieverConfig,
 )
 from finetune.examples import ExampleLine, TooFewExamples
+from finetune.trainable_encoder import WEIGHTS
 from generator.adapters import ADAPTER
 from generator.models import Message
 
 DEVICES = 40
+SEARCHES = 10  # with a click each: enough to learn from
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ADDRESS = "https://devices.example/"  # decides what is learnt from; a temporary folder varies with every run
 WANTED = TuneGenerator(
     config=GeneratorConfig(epochs=1, batch_size=8, layers=2, rank=4),
@@ -103,6 +112,100 @@ def test_a_generator_is_tuned_killed_or_not_and_serves(services: Services) -> No
     assert 1 <= report["examples"]["refusals"] <= 12
     assert (report["scores"], report["epoch"]) == ([], 1)  # nothing to choose on
     assert len(report["losses"]) == 3
+
+
+@pytest.mark.parametrize(("half", "scale"), [(0.1, 1.0), (0.6, 0.5)])
+def test_held_out_answers_choose_epoch_and_strength_killed_or_not(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: float, scale: float
+) -> None:
+    """Three epochs may be learnt; the second is worse than the first, so that the third is not."""
+    script = [0.2, 0.5, 0.4, half]
+    asked: list[float] = []
+
+    def answer(run: Any) -> float:
+        run.generator.save(tmp_path / f"asked-{len(asked)}")
+        asked.append(script[len(asked)])
+        return asked[-1]
+
+    def kill(what: str, done: int, _total: int) -> None:
+        if what.startswith("Tuning") and done == 4:
+            raise Killed
+
+    monkeypatch.setattr("app.learning.generator._Run._answer", answer)
+    monkeypatch.setattr("app.learning.generator.LEAST_DEV", 4)
+    wanted = replace(WANTED, config=replace(WANTED.config, epochs=3), most_dev=8)
+    with pytest.raises(Killed):
+        tune_generator(services, wanted, kill)
+    run = tune_generator(services, wanted, _ignore)
+    assert asked == script, "nothing is answered twice, and no third epoch"
+    assert run.report["scores"] == script[:3]
+    assert (run.report["epoch"], run.report["scale"]) == (1, scale)
+    published = tuned_folder(services.settings.models_folder, run.id) / ADAPTER
+    best = max(range(4), key=lambda number: script[number])
+    assert published.read_bytes() == (tmp_path / f"asked-{best}" / ADAPTER).read_bytes()
+
+
+def test_held_out_pairs_choose_how_far_the_retriever_goes(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = TuneRetriever(
+        config=RetrieverConfig(epochs=1, batch_size=30), optimizer=OptimizerConfig(learning_rate=2e-5, seed=1)
+    )
+    monkeypatch.setattr("app.learning.retriever.LEAST_DEV", 4)
+    weights = {}
+    for factor in (1.0, 0.5):
+        monkeypatch.setattr("app.learning.retriever.choose_factor", lambda _trials, factor=factor: factor)
+        run = tune_retriever(services, wanted, _ignore)
+        assert [one["factor"] for one in run.report["trials"]] == [0.0, 0.25, 0.5, 0.75, 1.0]
+        assert all(0.2 < one["in_domain"] <= 1 for one in run.report["trials"])
+        weights[factor] = load_file(tuned_folder(services.settings.models_folder, run.id) / WEIGHTS)
+    base = load_file(services.settings.models_folder / services.settings.encoder / WEIGHTS)
+    learnt = [name for name, one in base.items() if one.is_floating_point()]
+    for name in learnt:
+        half = weights[0.5][name]
+        torch.testing.assert_close(half, (base[name] + weights[1.0][name]) / 2)
+    assert any(not torch.equal(weights[0.5][name], base[name]) for name in learnt)
+
+
+def test_what_is_asked_in_evaluations_is_learnt_from_nowhere(services: Services) -> None:
+    with services.database.reading() as session:
+        asked = {
+            split: list_pairs(session, PairFilter(split=split), limit=1)[0].question
+            for split in ("train", "dev", "test")
+        }
+    questions = [*(one.upper().replace(" ", "  ") for one in asked.values()), "What else is there?"]
+    shown = tuple(hit.passage_id for hit in services.search("harbour", k=3).hits)
+    with services.database.writing() as session:
+        for number in range(SEARCHES * len(questions)):
+            record = SearchRecord(
+                id=f"srch_{number}",
+                created_at=NOW,
+                question=questions[number % len(questions)],
+                index_version="idx",
+                shown=shown,
+            )
+            add_searches(session, [record])
+            session.flush()
+            click_hit(session, record.id, shown[0], now=NOW)
+    lines = [
+        ExampleLine(
+            number=number,
+            question=question,
+            uri=f"{ADDRESS}device-1.md",
+            quote=None,
+            relevance=1.0,
+            product=None,
+        )
+        for number, question in enumerate(questions)
+    ]
+    with open_material(services, lines, _ignore) as material:
+        gathered = material.gathered
+    learnt = {" ".join(one.question.casefold().split()) for one in gathered.train}
+    assert {asked["train"].casefold(), "what else is there?"} <= learnt
+    assert not learnt & {asked["dev"].casefold(), asked["test"].casefold()}
+    assert gathered.skipped[HELD_OUT] == 4, "two questions, of clicks and of a line each"
+    clicked = {one.question for one in gathered.train if one.source == "click"}
+    assert clicked == {questions[0], questions[3]}
 
 
 def test_what_was_tuned_is_named_and_refused_on_another_base(services: Services) -> None:

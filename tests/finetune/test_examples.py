@@ -44,19 +44,26 @@ def test_a_broken_line_is_named(line: str, said: str) -> None:
     assert said in str(caught.value)
 
 
-def _example(question: str, row: int, relevance: float, *, name: str = "x") -> Example:
-    return Example(id=name, question=question, rows=(row,), relevance=relevance, source="file")
+def _example(
+    question: str, *rows: int, relevance: float = 1.0, name: str = "x", product: str | None = None
+) -> Example:
+    return Example(id=name, question=question, rows=rows, relevance=relevance, source="file", product=product)
 
 
 def test_the_same_question_and_passage_counts_once_with_the_larger_relevance() -> None:
     merged = merge_examples(
         [
-            _example("How do I?", 1, 0.2, name="a"),
-            _example("how  do i?", 1, 0.9, name="b"),
-            _example("How do I?", 2, 0.1, name="c"),
+            _example("How do I?", 1, 7, relevance=0.2, name="a"),
+            _example("how  do i?", 1, relevance=0.9, name="b", product="Train"),
+            _example("How do I?", 2, relevance=0.1, name="c"),
+            _example("Why?", 3, relevance=0.4, name="d"),
         ]
     )
-    assert [(one.id, one.relevance) for one in merged] == [("b", 0.9), ("c", 0.1)]
+    assert merged == [
+        _example("How do I?", 1, 7, 2, relevance=0.9, name="a", product="Train"),
+        _example("How do I?", 2, 1, 7, relevance=0.1, name="c"),  # what is right elsewhere is no wrong answer
+        _example("Why?", 3, relevance=0.4, name="d"),
+    ]
 
 
 @pytest.mark.parametrize("wrong", [{"rows": ()}, {"relevance": 0.0}, {"relevance": 1.01}, {"question": " "}])
@@ -74,15 +81,15 @@ def test_an_example_that_teaches_nothing_is_refused(wrong: dict[str, object]) ->
 
 def test_the_checksum_moves_with_everything_that_is_read() -> None:
     corpus = Corpus(ids=["p0", "p1"], documents=["d0", "d1"], texts=["one", "two"])
-    examples = [_example("How?", 0, 1.0)]
+    examples = [_example("How?", 0, relevance=1.0)]
     described = describe_examples(examples, corpus)
     assert described["examples"] == 1
     assert described["by_source"] == {"file": 1}
     assert overlap(["  how?", "Who?"], described["questions"]) == ("  how?",)
     others = [
-        describe_examples([_example("How!", 0, 1.0)], corpus),
-        describe_examples([_example("How?", 1, 1.0)], corpus),
-        describe_examples([_example("How?", 0, 0.5)], corpus),
+        describe_examples([_example("How!", 0, relevance=1.0)], corpus),
+        describe_examples([_example("How?", 1, relevance=1.0)], corpus),
+        describe_examples([_example("How?", 0, relevance=0.5)], corpus),
         describe_examples(examples, Corpus(ids=["p0", "p1"], documents=["d0", "d1"], texts=["one", "2"])),
         describe_examples(examples, Corpus(ids=["p0", "p1"], documents=["d0", "d0"], texts=["one", "two"])),
     ]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,16 +173,21 @@ def test_only_the_adapter_moves_and_it_learns(small_generator_folder: Path, tmp_
     assert {name.split("layers.")[1].split(".")[0] for name in moved} == {"27", "28", "29"}
 
 
-def test_the_loss_of_a_step_is_the_weighted_mean_over_examples(small_generator_folder: Path) -> None:
-    generator = _fresh(small_generator_folder)
+@pytest.mark.parametrize("layers", [3, 99])  # of thirty: some are fixed, or all learn
+def test_the_loss_of_a_step_is_the_weighted_mean_over_examples(
+    small_generator_folder: Path, layers: int
+) -> None:
+    generator = _fresh(small_generator_folder, replace(SHAPE, layers=layers))
+    assert generator.has_fixed_layers == (layers < 30)
     chats = [generator.tokenize(one.messages, one.target) for one in EXAMPLES]
     expected = sum(
         one.weight * _loss_by_hand(generator, chat) for one, chat in zip(EXAMPLES, chats, strict=True)
     )
     for most in (1, 100_000):
         config = GeneratorConfig(batch_size=3, memory_tokens=most)
-        loss = GeneratorTask(generator, EXAMPLES, config, seed=1).backward(0)
-        assert loss == pytest.approx(expected / 3, rel=rounding())
+        task = GeneratorTask(generator, EXAMPLES, config, seed=1)
+        assert task.measure_seconds() > 0
+        assert task.backward(0) == pytest.approx(expected / 3, rel=rounding())
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_bytes(

@@ -146,8 +146,10 @@ def test_a_key_names_all_that_decides_the_weights() -> None:
         optimizer: OptimizerConfig = OPTIMIZER,
         base: str = "base",
         negatives: Sequence[tuple[int, ...]] = ((1,),),
+        device: str = "cpu",
     ) -> str:
-        return run_key(describe_run(CORPUS, EXAMPLES, negatives, config, optimizer, base=base))
+        where = torch.device(device)
+        return run_key(describe_run(CORPUS, EXAMPLES, negatives, config, optimizer, base=base, device=where))
 
     keys = {
         key(),
@@ -155,6 +157,7 @@ def test_a_key_names_all_that_decides_the_weights() -> None:
         key(optimizer=replace(OPTIMIZER, seed=5)),
         key(base="other"),
         key(negatives=((2,),)),
+        key(device="cuda"),
     }
-    assert len(keys) == 5
+    assert len(keys) == 6
     assert key() == key()
