@@ -166,23 +166,21 @@ class Serving:
 
     def _watch(self) -> None:
         release: str | None = None
-        rest: tuple[str | None, float] = (
-            None,
-            0.0,
-        )  # a release that could not be loaded, left alone until then
+        failed, again = release, 0.0  # a release that could not be loaded here, and when to try it again
         while not self._ended.wait(WATCH_SECONDS):
             try:
                 with self._database.reading() as session:
                     release = read_pointers(session).release
-                if release == rest[0] and time.monotonic() < rest[1]:
+                if release == failed and time.monotonic() < again:
                     continue
                 if self._current is not None:
                     self.follow()
-                self.not_followed, rest = None, (None, 0.0)
+                self.not_followed, again = None, 0.0
             except DATABASE_AWAY as error:  # soon again: what waits for a database waits for seconds
                 logger().error("release_not_followed", reason=name_failure(error))
             except Exception as error:  # noqa: BLE001 - what answers now goes on, and the next look may do
-                self.not_followed, rest = str(error), (release, time.monotonic() + RETRY_SECONDS)
+                self.not_followed, failed = str(error), release
+                again = time.monotonic() + RETRY_SECONDS
                 logger().error("release_not_followed", reason=str(error))
 
     def close(self) -> None:
