@@ -31,7 +31,6 @@ from app.db.session import Database
 from app.learning.corpus import LearningCorpus, read_corpus
 from app.learning.examples import gather_examples
 from app.learning.retrieval import Retrieval, open_retrieval
-from app.learning.retriever import sample_pool
 from app.observability import configure_logging
 from app.settings import Settings, calm_idle_threads, load_settings
 from app.wiring import build_services
@@ -45,7 +44,7 @@ from benchmarks.click_models import (
     simulate,
 )
 from benchmarks.ray_pairs import FEWEST_LETTERS, finder, rows
-from benchmarks.tuning import report_nothing, suite_examples, train_encoder
+from benchmarks.tuning import report_nothing, sampled, suite_examples, train_encoder
 from finetune.clicks import ClickConfig, ClickRelevance, estimate_relevance
 from finetune.configuration import RetrieverConfig
 from finetune.examples import read_example_lines
@@ -237,8 +236,8 @@ def train(output: Path) -> None:
     services = build_services(settings)
     with open_retrieval(services, report_nothing) as retrieval:
         encoder, corpus = retrieval.encoder, read_corpus(services.database, retrieval.live)
-        suite = load_settings().home / "suites" / "ray"
-        pool = sample_pool(suite_examples(suite, corpus, encoder), corpus, retrieval, seed=1)
+    suite = load_settings().home / "suites" / "ray"
+    pool = sampled(suite_examples(suite, corpus, encoder), corpus, encoder)
     lines = [_trained("none", 0, encoder, pool)]
     for path in files:
         learnt = read_example_lines(read_lines(path))

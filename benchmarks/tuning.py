@@ -25,14 +25,13 @@ import numpy as np
 
 from app.cli.tuning import read_lines
 from app.learning.corpus import LearningCorpus
-from app.learning.retriever import sample_pool
 from app.learning.runs import mine, open_material
 from app.settings import load_settings
 from app.wiring import build_services
 from finetune.configuration import MiningConfig, OptimizerConfig, RetrieverConfig
 from finetune.devices import choose_device
 from finetune.examples import Corpus, Example, read_example_lines
-from finetune.pool import Pool, score_pool
+from finetune.pool import Pool, make_pool, score_pool
 from finetune.retriever_tuning import RetrieverTask
 from finetune.suites import load_suite
 from finetune.trainable_encoder import TrainableEncoder
@@ -82,10 +81,9 @@ def _prepare(work: Path, arguments: argparse.Namespace) -> tuple[Path, dict[str,
         corpus, encoder, gathered = material.corpus, material.retrieval.encoder, material.gathered
         kept = gathered.train[:: max(1, len(gathered.train) // arguments.count)][: arguments.count]
         negatives = mine(material, kept, MiningConfig(), report_nothing)
-        asked = {"pairs": gathered.dev}
-        if arguments.suite is not None:
-            asked["suite"] = suite_examples(arguments.suite, corpus, encoder)
-        pools = {name: sample_pool(some, corpus, material.retrieval, seed=1) for name, some in asked.items()}
+    pools = {"pairs": sampled(gathered.dev, corpus, encoder)}
+    if arguments.suite is not None:
+        pools["suite"] = sampled(suite_examples(arguments.suite, corpus, encoder), corpus, encoder)
     base = settings.models_folder / settings.encoder
     facts: dict[str, Any] = {
         "base": str(base),
@@ -102,6 +100,12 @@ def _prepare(work: Path, arguments: argparse.Namespace) -> tuple[Path, dict[str,
 
 def report_nothing(_stage: str, _done: int, _total: int) -> None:
     """Progress of what is quick beside what is measured."""
+
+
+def sampled(asked: Sequence[Example], corpus: LearningCorpus, encoder: Encoder) -> Pool:
+    """The sample of passages that encoders are compared on for some questions."""
+    questions = encoder.encode_queries([one.question for one in asked])
+    return make_pool(asked, corpus.corpus, questions=questions, passages=corpus.vectors, seed=1)
 
 
 def suite_examples(folder: Path, corpus: LearningCorpus, encoder: Encoder) -> list[Example]:

@@ -9,7 +9,7 @@ from finetune.examples import Corpus, Example
 from retriever.arrays import Vectors
 
 FindRows = Callable[[str], Sequence[int]]
-"""From a question to rows of the corpus as some search ranks them, best first."""
+"""From a question to rows of the corpus as the live search ranks them, best first."""
 
 
 def mine_negatives(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetune.examples import Corpus, Example, ExamplesInvalid
-from finetune.negatives import FindRows
+from retriever.arrays import Vectors
 from retriever.encoder import Encoder
 from retriever.metrics import hit_at, reciprocal_rank_at
 
 DEPTH = 10
-NEAREST = 20  # passages per question that may be hard to tell from the right one
+NEAREST = 20  # passages per question that are hard to tell from the right one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,27 +44,30 @@ class PoolScore:
 def make_pool(
     asked: Sequence[Example],
     corpus: Corpus,
-    find_rows: FindRows,
     *,
+    questions: Vectors,
+    passages: Vectors,
     most_questions: int = 300,
     most_passages: int = 1500,
     seed: int,
 ) -> Pool:
-    """The right passages of some questions, and those that are hard to tell from them.
+    """The right passages of some questions, and those that come nearest to any of them.
 
     Args:
         asked: Questions that no example was made of.
         corpus: All passages.
-        find_rows: A search that uses none of the encoders that are compared: among what one of them confuses
-            with the right passages it would look worse than another.
+        questions: (asked, dimension) unit vectors of a base encoder.
+        passages: (corpus, dimension) unit vectors of the same.
         most_questions: More are drawn from.
-        most_passages: Right ones all come; then the first that is found of every question, the second, ...
+        most_passages: Right ones all come; then the nearest of every question, the second nearest, ...
         seed: Of the draw.
     """
     drawn = np.sort(np.random.default_rng(seed).permutation(len(asked))[:most_questions])
     rows = dict.fromkeys(row for place in drawn for row in asked[place].rows)
-    found = [list(find_rows(asked[place].question))[:NEAREST] for place in drawn]
-    for row in (line[rank] for rank in range(NEAREST) for line in found if rank < len(line)):
+    scores = questions[drawn] @ passages.T  # (drawn, corpus)
+    depth = min(NEAREST, len(corpus))
+    nearest = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+    for row in nearest.T.ravel().tolist():
         if len(rows) >= most_passages:
             break
         rows.setdefault(row)

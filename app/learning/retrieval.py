@@ -85,17 +85,6 @@ class Retrieval:
             query=query[None, :],
         ).hits
 
-    def find_by_words(self, question: str, *, k: int) -> list[str]:
-        """Ids of the passages that share most with a question by BM25, whatever an encoder makes of them.
-
-        Args:
-            question: The question.
-            k: Most passages.
-        """
-        words = self.live.index.words
-        found = words.rank(words.scores(words.tokens(question)), k=k)
-        return [self.live.index.passage_ids[row] for row in found.rows.tolist()]
-
 
 @contextmanager
 def open_retrieval(home: Home, progress: Progress) -> Iterator[Retrieval]:

@@ -8,8 +8,7 @@ from typing import Any
 
 from app.db.training_runs import TrainingRunView
 from app.downloads import Progress
-from app.learning.corpus import LearningCorpus
-from app.learning.retrieval import Home, Retrieval
+from app.learning.retrieval import Home
 from app.learning.runs import (
     LEAST_DEV,
     Material,
@@ -24,9 +23,9 @@ from app.learning.runs import (
 from app.observability import logger
 from finetune.configuration import DeviceName, MiningConfig, OptimizerConfig, RetrieverConfig
 from finetune.devices import choose_device
-from finetune.examples import Example, ExampleLine
+from finetune.examples import ExampleLine
 from finetune.interpolation import FACTORS, Trial, choose_factor, mixture_name, try_factors
-from finetune.pool import NEAREST, Pool, digest_pool, make_pool, score_pool
+from finetune.pool import Pool, digest_pool, make_pool, score_pool
 from finetune.retriever_tuning import RetrieverTask, Teacher, describe_run, run_key
 from finetune.trainable_encoder import TrainableEncoder
 from finetune.training import run_training
@@ -115,15 +114,6 @@ def tune_on_material(
         return end(home, run_id, report=report, fingerprint=fingerprint)
 
 
-def sample_pool(asked: Sequence[Example], corpus: LearningCorpus, retrieval: Retrieval, *, seed: int) -> Pool:
-    """The sample of passages that encoders are compared on for some questions, by words they are found by."""
-
-    def find_rows(question: str) -> Sequence[int]:
-        return corpus.rows_of(retrieval.find_by_words(question, k=NEAREST))
-
-    return make_pool(asked, corpus.corpus, find_rows, seed=seed)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Run:
     """A run under way; its files are in ``work``."""
@@ -177,8 +167,13 @@ class _Run:
     def _try_mixtures(self, tuned: Path) -> list[Trial]:
         """What the base model and mixtures are worth on held-out pairs and on general questions."""
         dev, general = self.material.gathered.dev, self.wanted.general
-        seed = self.wanted.optimizer.seed
-        pool = sample_pool(dev, self.material.corpus, self.material.retrieval, seed=seed)
+        pool = make_pool(
+            dev,
+            self.material.corpus.corpus,
+            questions=self.material.retrieval.encoder.encode_queries([example.question for example in dev]),
+            passages=self.material.corpus.vectors,
+            seed=self.wanted.optimizer.seed,
+        )
         tried = 0
 
         def score(folder: Path) -> tuple[float, float | None]:

@@ -18,31 +18,37 @@ CORPUS = Corpus(
 )
 
 
+def _unit(count: int, seed: int) -> Vectors:
+    vectors = np.random.default_rng(seed).normal(size=(count, 5)).astype(np.float32)
+    unit: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
+
+
 def _asked(count: int) -> list[Example]:
     return [
         Example(id=str(n), question=f"q{n}", rows=(29 - n,), relevance=1, source="pair") for n in range(count)
     ]
 
 
-def _find(question: str) -> list[int]:
-    generator = np.random.default_rng(int(question.removeprefix("q")))
-    rows: list[int] = generator.permutation(30).tolist()
-    return rows
-
-
-def test_a_pool_holds_the_right_passages_and_the_first_that_are_found() -> None:
-    pool = make_pool(_asked(4), CORPUS, _find, most_passages=12, seed=3)
+def test_a_pool_holds_the_right_passages_and_the_nearest() -> None:
+    questions, passages = _unit(4, 1), _unit(30, 2)
+    pool = make_pool(_asked(4), CORPUS, questions=questions, passages=passages, most_passages=12, seed=3)
     assert set(pool.questions) == {"q0", "q1", "q2", "q3"}
     assert len(pool.texts) == 12
     for number in range(4):
         assert f"text {29 - number}" in pool.texts
-        assert f"text {_find(f'q{number}')[0]}" in pool.texts
+        nearest = int(np.argmax(passages @ questions[number]))
+        assert f"text {nearest}" in pool.texts
         assert pool.gold[pool.questions.index(f"q{number}")] == {CORPUS.documents[29 - number]}
 
 
 def test_of_many_questions_some_are_drawn_and_always_the_same() -> None:
+    questions, passages = _unit(20, 1), _unit(30, 2)
+
     def drawn(seed: int) -> Sequence[str]:
-        return make_pool(_asked(20), CORPUS, _find, most_questions=5, seed=seed).questions
+        return make_pool(
+            _asked(20), CORPUS, questions=questions, passages=passages, most_questions=5, seed=seed
+        ).questions
 
     assert len(drawn(1)) == 5
     assert drawn(1) == drawn(1)
