@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from app.db.releases import ReleaseView
-from app.models import Models, Pins, ReleaseDamaged
+from app.models import CREATE_ANEW, Models, Pins, ReleaseDamaged
 from app.searching import LiveIndex
 from app.settings import Settings
 from generator.answers import AnswerConfig
@@ -115,8 +115,8 @@ def release_lineup(settings: Settings, release: ReleaseView, *, loaded: Models |
     if release.prompt_version != PROMPT_VERSION:
         raise ReleaseDamaged(
             "prompt",
-            f"has the version {release.prompt_version}, and this program has {PROMPT_VERSION}: create a "
-            "release with this program, and promote it with --force, since the gate can't ask the former",
+            f"has the version {release.prompt_version}, and this program has {PROMPT_VERSION}",
+            remedy=CREATE_ANEW,
         )
     thresholds = read_thresholds(release.thresholds)
     own = settings.model_copy(

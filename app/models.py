@@ -21,13 +21,16 @@ Part = Literal["encoder", "reranker", "generator"]
 
 
 class ReleaseDamaged(Exception):
-    """A part of a release is missing, or is not what was released; the message names it."""
+    """A part of a release is missing, or is not what was released; the message names it, and what to do."""
 
-    def __init__(self, part: str, reason: str) -> None:
+    def __init__(self, part: str, reason: str, *, remedy: str = "Put the former files back") -> None:
         super().__init__(
-            f"the release can't be used: its {part} {reason}. Put the former files back, or go to another "
-            "release: footnote release list"
+            f"the release can't be used: its {part} {reason}. {remedy}, or go to another release: footnote "
+            "release list"
         )
+
+
+CREATE_ANEW = "Create a release here, and promote it with --force, since the gate can't ask the former"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,8 +233,8 @@ class Models:
                 "encoder",
                 "has the files that were released, but runs in another way here (bfloat16 or float32, by the "
                 f"processor, or another version of its library): its vectors are {encoder.fingerprint}, and "
-                f"those of the release's index {self._pins.vectors}. Create a release here, and promote it "
-                "with --force, since the gate can't ask the former",
+                f"those of the release's index {self._pins.vectors}",
+                remedy=CREATE_ANEW,
             )
 
     def _shared(self) -> dict[tuple[str, str], Any]:

@@ -168,8 +168,10 @@ def _replace_live(
         first = read_pointers(session).release is None
     lineup = checked_lineup(services, release_id)
     _build(services, lineup, progress)  # long, and first: being killed in it leaves nothing behind
-    before = create_release(services, services.settings, note=FIRST, progress=progress) if first else None
-    _build(services, lineup, progress)  # last: what is ingested after it waits for the next build
+    before = None
+    if first:
+        before = create_release(services, services.settings, note=FIRST, progress=progress)
+        _build(services, lineup, progress)  # again: what was ingested meanwhile is in its index too
     with services.database.writing() as session:
         live = lock_pointer(session)
         release = get_release(session, release_id)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from finetune.examples import Example
+from finetune.overlap import normal_question
 
 Thumb = Literal["up", "down"]
 
@@ -171,7 +172,7 @@ def estimate_relevance(showings: Iterable[Showing], config: ClickConfig) -> list
     """
     questions: dict[str, _Asked] = {}
     for showing in showings:
-        asked = questions.setdefault(" ".join(showing.question.casefold().split()), _Asked())
+        asked = questions.setdefault(normal_question(showing.question), _Asked())
         asked.spellings[showing.question] += 1
         for passage in showing.passages:
             tally = asked.passages.setdefault(passage.passage_id, _Tally())

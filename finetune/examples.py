@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from finetune.overlap import digest_questions
+from finetune.overlap import digest_questions, normal_question
 
 Source = Literal["pair", "click", "file"]
 
@@ -160,7 +160,7 @@ def merge_examples(examples: Iterable[Example]) -> list[Example]:
     merged: dict[tuple[str, int], Example] = {}
     rows: dict[str, dict[int, None]] = {}
     for example in examples:
-        question = " ".join(example.question.casefold().split())
+        question = normal_question(example.question)
         rows.setdefault(question, {}).update(dict.fromkeys(example.rows))
         first = merged.setdefault((question, example.rows[0]), example)
         merged[question, example.rows[0]] = replace(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.overlap import normal_question
 from retriever.arrays import RowMask, Rows, Vectors
 
 LEAST_QUESTIONS = 100
@@ -137,7 +138,7 @@ def gather_examples(
         vectors=np.concatenate([passages.vectors[taken], *(one.vectors[rows] for one, rows in kinds)]),
         labels=np.concatenate([of_passages[taken], of_questions]),
         weights=np.repeat([PASSAGE_WEIGHT if kind else 1.0, 1.0, 1.0], sizes),
-        groups=[*(f"d {one}" for one in documents), *(f"q {_key(text)}" for text in asked)],
+        groups=[*(f"d {one}" for one in documents), *(f"q {normal_question(text)}" for text in asked)],
         documents=[*documents, *(None for _ in asked)],
         calibrating=np.arange(begin, begin + sizes[kind]),
         all_documents=np.array(passages.documents),
@@ -146,10 +147,6 @@ def gather_examples(
 
 def _are_enough(labels: Labels) -> bool:
     return len(labels) >= LEAST_QUESTIONS and np.sum(labels.sum(axis=0) >= LEAST_PER_PRODUCT) > 1
-
-
-def _key(question: str) -> str:
-    return " ".join(question.casefold().split())
 
 
 def _balanced(labels: Labels, most: int, random: np.random.Generator) -> Rows:

@@ -14,6 +14,7 @@ from app.db.session import Database
 from app.learning.corpus import LearningCorpus
 from finetune.clicks import ClickConfig, click_examples, estimate_relevance
 from finetune.examples import Example, ExampleLine, merge_examples
+from finetune.overlap import normal_question
 from ingest.pairs.locating import TextFinder
 from retriever.encoder import Encoder
 
@@ -59,7 +60,7 @@ def gather_examples(
         pairs = sorted(searched_pairs(session), key=lambda pair: pair.question)
         products = {product_id: name for name, product_id in list_products(session).items()}
         log = read_clicks(session)
-    held_out = {_normal(pair.question) for pair in pairs if pair.split != "train"}
+    held_out = {normal_question(pair.question) for pair in pairs if pair.split != "train"}
     skipped: Counter[str] = Counter()
     found = [example for pair in pairs if (example := _of_pair(pair, corpus, products, skipped)) is not None]
     splits = {pair.id: pair.split for pair in pairs}
@@ -68,7 +69,7 @@ def gather_examples(
     skipped[NO_PASSAGE] += lost + log.gone
     from_file = _of_lines(database, lines, corpus, encoder, skipped)
     for example in (*clicked, *from_file):
-        if _normal(example.question) in held_out:
+        if normal_question(example.question) in held_out:
             skipped[HELD_OUT] += 1
         else:
             train.append(example)
@@ -77,10 +78,6 @@ def gather_examples(
         dev=[example for example in found if splits[example.id] == "dev"],
         skipped={reason: count for reason, count in skipped.items() if count},
     )
-
-
-def _normal(question: str) -> str:
-    return " ".join(question.casefold().split())
 
 
 def _of_pair(
